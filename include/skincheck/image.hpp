@@ -1,0 +1,40 @@
+// One file → pixels or a status: limits, decoding, orientation, truncation.
+#pragma once
+
+#include "skincheck/result.hpp"
+
+#include <opencv2/core/mat.hpp>
+#include <tl/expected.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace skincheck {
+
+/// Decided from the file's size and the image's header, before anything is allocated.
+struct ImageLimits {
+    std::uint64_t max_bytes = 1ULL << 30;
+    std::uint64_t max_pixels = 256ULL * 1000 * 1000;
+};
+
+struct LoadOptions {
+    ImageLimits limits;
+    bool allow_truncated = false;  ///< give the pixels of a cut JPEG, with `Image::truncated` set
+};
+
+struct Image {
+    cv::Mat pixels;          ///< CV_8UC3, BGR, upright, the full frame
+    bool truncated = false;  ///< only with LoadOptions::allow_truncated; what is missing is grey
+};
+
+/// Reads and decodes one image. EXIF and TIFF orientation are applied; grey and palette images become BGR; an
+/// alpha channel is laid over white; 16-bit samples are scaled by 1/257 and rounded; CMYK and YCCK are taken
+/// with Adobe's inversion where its marker is. Never throws for what a file contains, never blocks on a FIFO,
+/// never writes to stderr.
+tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options);
+
+/// The file name extensions (lower case, with the dot) of the formats that this build decodes.
+std::vector<std::string> image_extensions();
+
+}  // namespace skincheck

@@ -1,0 +1,65 @@
+// Rows → bytes: CSV, JSON, JSON Lines; to standard output or to a file that appears whole. The same inputs,
+// model, device and options give the same bytes: no clock, host or user in them.
+#pragma once
+
+#include "skincheck/model.hpp"
+#include "skincheck/pipeline.hpp"
+#include "skincheck/result.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace skincheck {
+
+enum class Format { csv, json, jsonl };
+
+/// From a name (csv, json, jsonl); nothing for any other.
+std::optional<Format> parse_format(std::string_view name);
+
+/// From a file name's ending (.csv, .json, .jsonl, .ndjson; any case); nothing for any other.
+std::optional<Format> format_of_path(std::string_view path);
+
+/// Where the bytes go. Failures throw Fatal (output) with the reason.
+class Destination {
+  public:
+    virtual ~Destination() = default;
+    /// Writes all of `bytes` through to the system: whoever reads the other end of a pipe has them now.
+    virtual void write(std::string_view bytes) = 0;
+    /// Makes the output final: for a file flush, fsync and rename. Without it a file is never seen under its
+    /// name.
+    virtual void commit() = 0;
+};
+
+/// File descriptor 1.
+std::unique_ptr<Destination> standard_output();
+
+/// A file that is written under a temporary name beside `path` and renamed by commit(); the destructor of one
+/// that was not committed removes it. An existing file keeps its mode; a path to something that is no regular
+/// file (a FIFO, a device such as /dev/stdout) is written to directly.
+std::unique_ptr<Destination> atomic_file(const std::string& path);
+
+/// What a reader needs to know where the rows came from.
+struct Provenance {
+    std::string device;     ///< Device::name()
+    std::string precision;  ///< fp32, fp16
+    ModelSpec model;
+    double threshold = 0.5;
+};
+
+/// Turns rows into one format. begin(), row() for each, end() — in that order, once each.
+class Writer {
+  public:
+    virtual ~Writer() = default;
+    virtual void begin() = 0;
+    virtual void row(const Row& row) = 0;
+    virtual void end(const Summary& summary) = 0;
+};
+
+std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination);
+
+/// A CSV field as RFC 4180 has it: quoted when it holds a comma, a quote, CR or LF. Bytes stay as they are.
+std::string csv_field(std::string_view value);
+
+}  // namespace skincheck

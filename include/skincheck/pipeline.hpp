@@ -1,0 +1,66 @@
+// Connects the rooms: bounded, ordered, parallel, cancellable. Knows interfaces only, no OpenCV DNN.
+#pragma once
+
+#include "skincheck/classify.hpp"
+#include "skincheck/image.hpp"
+#include "skincheck/input.hpp"
+#include "skincheck/model.hpp"
+#include "skincheck/result.hpp"
+
+#include <opencv2/core/mat.hpp>
+#include <tl/expected.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace skincheck {
+
+/// Turns some items into as many rows, in the same order. Called from several threads at once.
+using Work = std::function<std::vector<Row>(const std::vector<Item>&)>;
+
+/// Receives rows in the order of the items, from one thread at a time. May throw Fatal, which ends the run.
+using Sink = std::function<void(const Row&)>;
+
+/// Counts of what went to a sink.
+struct Summary {
+    std::uint64_t rows = 0;
+    std::array<std::uint64_t, status_count> by_status{};
+    std::uint64_t benign = 0, malignant = 0;
+
+    void add(const Row& row);
+    std::uint64_t count(Status status) const { return by_status[static_cast<std::size_t>(status)]; }
+    std::uint64_t failed() const { return rows - count(Status::ok); }
+};
+
+struct Parallelism {
+    int jobs = 1;        ///< items in work at the same time, at most
+    int batch_size = 1;  ///< items handed to Work together, at most; fewer when no more input is at hand
+};
+
+/// Every item of `source` goes through `work` and its row to `sink`, in the order of the source. Memory is
+/// bounded by jobs and batch size, whatever the number of items. After a cancellation nothing new is begun,
+/// and what was begun is finished and written. An exception of source, work or sink ends the run and comes
+/// out here; it requests the cancellation, so that a source that waits for input comes back.
+void run_pipeline(Source& source, const Work& work, const Sink& sink, const Parallelism& parallelism,
+                  Cancellation& cancellation);
+
+/// Makes a classifier; called from the worker that needs it, never more often than there are workers.
+using ClassifierFactory = std::function<std::unique_ptr<Classifier>()>;
+
+/// The work of scoring: load, prepare, classify, decide. Whatever happens to an image becomes its row. `spec`
+/// must outlive it.
+Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOptions& options,
+                  double threshold);
+
+/// Load and prepare as scoring does, then `save` in place of classifying: it is given the item and its
+/// prepared pixels (CV_8UC3, BGR, the network's size) and answers where it put them. Called from several
+/// threads.
+using Save = std::function<tl::expected<std::string, Failure>(const Item& item, const cv::Mat& prepared)>;
+Work preprocessing_work(const ModelSpec& spec, const LoadOptions& options, Save save);
+
+}  // namespace skincheck

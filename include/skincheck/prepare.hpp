@@ -1,0 +1,27 @@
+// Pixels → network input. The steps are data (ModelSpec::preprocess); this is their only implementation, used
+// by scoring, by `skincheck preprocess` and, through that, by training.
+#pragma once
+
+#include "skincheck/model.hpp"
+
+#include <opencv2/core/mat.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace skincheck {
+
+/// Applies the steps in order: CV_8UC3 BGR of any size → CV_8UC3 BGR of the network's size, what the network
+/// would see before normalisation. Throws Fatal (model) when the steps do not end at the size of
+/// `spec.input`.
+cv::Mat apply_steps(const cv::Mat& pixels, const ModelSpec& spec);
+
+/// CV_8UC3 BGR images of the network's size, N of them → CV_32F blob N×3×H×W, RGB, normalised.
+cv::Mat to_blob(const std::vector<cv::Mat>& images, const ModelSpec& spec);
+
+/// A drawn image (CV_8UC3, BGR) of the given size for the golden vectors: integer arithmetic only, so that
+/// the training recipe draws the same bytes in Python (models/training). A blot on a ground, with noise;
+/// different for each seed.
+cv::Mat draw_golden_input(std::uint32_t seed, int height, int width);
+
+}  // namespace skincheck

@@ -1,0 +1,87 @@
+// The words that every room shares. This header depends on no other room.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace skincheck {
+
+/// What became of one item. The strings (see to_string) are a stable interface: new ones may be added, none
+/// is renamed.
+enum class Status {
+    ok,
+    not_found,
+    denied,
+    not_a_file,  ///< a directory, FIFO, socket or device
+    empty,
+    unsupported,  ///< not an image that this build decodes
+    corrupt,
+    truncated,
+    too_large,  ///< over the limit of pixels or bytes; decided from the header, before any allocation
+    io_error,
+    model_error,  ///< the network's output was not finite
+};
+inline constexpr int status_count = 11;
+
+std::string_view to_string(Status status);
+
+enum class Label { benign, malignant };
+
+std::string_view to_string(Label label);
+
+/// Why there are no pixels or no score, for one item. `message` is one line for a person: what, and what to
+/// do; it does not repeat the path.
+struct Failure {
+    Status status = Status::io_error;
+    std::string message;
+};
+
+/// What the network says of one image.
+struct Score {
+    double malignancy = 0;  ///< calibrated probability in [0,1], rounded to six decimals
+    std::vector<double>
+        probabilities;  ///< one for each class in the model's order, rounded; empty unless multi-class
+};
+
+/// What is written for one item. `score` and `label` are there together or not at all.
+struct Row {
+    std::string path;  ///< bytes as they were given, in no particular encoding
+    Status status = Status::ok;
+    std::optional<Score> score;
+    std::optional<Label> label;
+    std::string error;   ///< one line for a person; empty when the status is ok
+    std::string output;  ///< the file that preprocessing wrote; empty when there is none, and in scoring
+};
+
+/// Rounds to the six decimals that the output has, so that a label never contradicts the number beside it.
+double round_probability(double probability);
+
+/// `malignant` if and only if `malignancy` (rounded as in Score) >= `threshold`.
+Label decide(double malignancy, double threshold);
+
+enum class ExitCode {
+    ok = 0,
+    some_failed = 1,  ///< finished, but not every row is ok
+    usage = 2,
+    model = 3,   ///< the model or the device cannot be used
+    output = 4,  ///< the output cannot be written
+    interrupted = 130,
+    terminated = 143,
+};
+
+/// Ends the run with an exit code and one line for the user. The only exception that the library throws on
+/// purpose; what concerns a single item is a Failure instead.
+class Fatal : public std::runtime_error {
+  public:
+    Fatal(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+    ExitCode code() const { return code_; }
+
+  private:
+    ExitCode code_;
+};
+
+}  // namespace skincheck

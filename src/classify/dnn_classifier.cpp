@@ -1,0 +1,141 @@
+#include "skincheck/classify.hpp"
+
+#include <fmt/format.h>
+#include <opencv2/core/cuda.hpp>
+#include <opencv2/dnn.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace skincheck {
+namespace {
+
+// OpenCV's message without its file, line and function.
+std::string one_line(const cv::Exception& error) {
+    std::string line = error.err.empty() ? error.what() : error.err;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
+}
+
+std::string shape_text(const std::vector<int>& shape) {
+    return fmt::format("{}", fmt::join(shape, "x"));
+}
+
+// N×K, or that with trailing ones, which older exports of pooling layers leave.
+bool is_shape(const std::vector<int>& shape, int images, int classes) {
+    const auto one = [](int side) { return side == 1; };
+    if (shape.empty() || shape.front() != images) {
+        return false;
+    }
+    if (shape.size() == 1) {
+        return classes == 1;
+    }
+    return shape[1] == classes && std::all_of(shape.begin() + 2, shape.end(), one);
+}
+
+class DnnClassifier : public Classifier {
+  public:
+    DnnClassifier(const Model& model, Device device, Precision precision)
+        : device_(device),
+          origin_(model.directory + "/model.onnx"),
+          input_(model.spec.input),
+          output_(model.spec.output.name),
+          classes_(static_cast<int>(model.spec.output.classes.size())) {
+        read(model.onnx);
+        place(precision);
+        check_shapes();
+    }
+
+    cv::Mat classify(const cv::Mat& blob) override {
+        cv::Mat outputs;
+        try {
+            if (device_.cuda) {
+                // Belongs to the thread, and a thread is free to come with any net.
+                cv::cuda::setDevice(device_.index);
+            }
+            net_.setInput(blob, input_.name);
+            outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
+        } catch (const cv::Exception& error) {
+            fail(fmt::format(
+                "OpenCV {} cannot run it on {} for {} images with input \"{}\" and output \"{}\": {}",
+                CV_VERSION, device_.name(), blob.size[0], input_.name, output_, one_line(error)));
+        }
+        const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);
+        expect_shape(shape, blob.size[0]);
+        return outputs.reshape(1, blob.size[0]);
+    }
+
+  private:
+    [[noreturn]] void fail(const std::string& reason) const {
+        throw Fatal(ExitCode::model, fmt::format("{}: {}", origin_, reason));
+    }
+
+    void read(const std::string& onnx) {
+        try {
+            net_ = cv::dnn::readNetFromONNX(onnx.data(), onnx.size());
+        } catch (const cv::Exception& error) {
+            fail(fmt::format("OpenCV {} cannot read it as ONNX: {}", CV_VERSION, one_line(error)));
+        }
+        if (net_.empty()) {
+            fail("holds no network");
+        }
+    }
+
+    void place(Precision precision) {
+        try {
+            net_.setPreferableBackend(device_.cuda ? cv::dnn::DNN_BACKEND_CUDA : cv::dnn::DNN_BACKEND_OPENCV);
+            const auto on_card =
+                precision == Precision::fp16 ? cv::dnn::DNN_TARGET_CUDA_FP16 : cv::dnn::DNN_TARGET_CUDA;
+            net_.setPreferableTarget(device_.cuda ? on_card : cv::dnn::DNN_TARGET_CPU);
+        } catch (const cv::Exception& error) {
+            fail(fmt::format("OpenCV {} cannot use {}: {}", CV_VERSION, device_.name(), one_line(error)));
+        }
+    }
+
+    // Works the names and shapes out without computing anything.
+    void check_shapes() {
+        const std::vector<int> one_image{1, 3, input_.height, input_.width};
+        try {
+            net_.setInput(cv::Mat(one_image, CV_32F, cv::Scalar(0)), input_.name);
+        } catch (const cv::Exception&) {
+            fail(fmt::format("has no input named \"{}\", as model.json calls it", input_.name));
+        }
+        std::vector<cv::dnn::MatShape> inputs;
+        std::vector<cv::dnn::MatShape> outputs;
+        try {
+            const int layer = net_.getLayerId(output_);
+            if (layer < 0) {
+                fail(fmt::format("has no output named \"{}\", as model.json calls it", output_));
+            }
+            net_.getLayerShapes(one_image, layer, inputs, outputs);
+        } catch (const cv::Exception& error) {
+            fail(fmt::format("does not take images of {}x{} pixels: {}", input_.width, input_.height,
+                             one_line(error)));
+        }
+        expect_shape(outputs.empty() ? std::vector<int>{} : outputs.front(), 1);
+    }
+
+    void expect_shape(const std::vector<int>& shape, int images) const {
+        if (!is_shape(shape, images, classes_)) {
+            fail(fmt::format("its output \"{}\" has the shape {}, and model.json's classes want {}x{}",
+                             output_, shape_text(shape), images, classes_));
+        }
+    }
+
+    Device device_;
+    std::string origin_;
+    InputSpec input_;
+    std::string output_;
+    int classes_;
+    cv::dnn::Net net_;
+};
+
+}  // namespace
+
+std::unique_ptr<Classifier> make_dnn_classifier(const Model& model, const Device& device,
+                                                Precision precision) {
+    return std::make_unique<DnnClassifier>(model, device, precision);
+}
+
+}  // namespace skincheck

@@ -1,0 +1,66 @@
+#include "cli/commands.hpp"
+#include "cli/signals.hpp"
+
+#include <fcntl.h>
+#include <opencv2/core/ocl.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <unistd.h>
+
+#include <exception>
+
+using namespace skincheck;
+using namespace skincheck::cli;
+
+namespace {
+
+// Each worker runs its own network on one thread, which is at least as fast on the CPU as one network on all
+// cores; and what OpenCV has to say reaches the user as a status and a sentence, never as raw lines on the
+// terminal.
+void set_up_opencv() {
+    cv::setNumThreads(1);
+    cv::ocl::setUseOpenCL(false);
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    cv::redirectError([](int, const char*, const char*, const char*, int, void*) { return 0; });
+}
+
+// A caller may have closed standard input, output or error. Then the next file to be opened would get its
+// number, and rows or messages would end up in it. What stands in cannot be read or written, which is told as
+// any such failure.
+void occupy_closed_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            [[maybe_unused]] const int same = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
+ExitCode run(const std::vector<std::string>& arguments) {
+    const Invocation invocation = parse_command_line(arguments);
+    if (!invocation.text.empty()) {
+        standard_output()->write(invocation.text);
+        return ExitCode::ok;
+    }
+    const CommonOptions& common = invocation.score ? invocation.score->common : invocation.preprocess->common;
+    Console console(common.verbosity, common.progress);
+    static Cancellation cancellation;
+    cancel_on_signals(cancellation);
+    return invocation.score ? run_score(*invocation.score, console, cancellation)
+                            : run_preprocess(*invocation.preprocess, console, cancellation);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    occupy_closed_descriptors();
+    Console console(Verbosity::normal, false);
+    try {
+        set_up_opencv();
+        return static_cast<int>(run({argv + 1, argv + argc}));
+    } catch (const Fatal& fatal) {
+        console.error(fatal.what());
+        return static_cast<int>(fatal.code());
+    } catch (const std::exception& error) {
+        console.error(error.what());
+        return static_cast<int>(ExitCode::model);
+    }
+}

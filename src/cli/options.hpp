@@ -1,0 +1,52 @@
+// The command line → plain structs.
+#pragma once
+
+#include "skincheck/image.hpp"
+#include "skincheck/input.hpp"
+#include "skincheck/model.hpp"
+#include "skincheck/output.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace skincheck::cli {
+
+enum class Verbosity { quiet, normal, verbose };
+
+/// What both commands take.
+struct CommonOptions {
+    InputOptions input;
+    LoadOptions load;
+    std::string model = default_model_name;
+    int jobs = 0;  ///< 0: as many as cores and memory allow
+    Verbosity verbosity = Verbosity::normal;
+    bool progress = true;
+};
+
+struct ScoreOptions {
+    CommonOptions common;
+    std::optional<double> threshold;  ///< nothing: the model's
+    std::optional<Format> format;     ///< nothing: by the ending of `output`, else CSV
+    std::string output;               ///< empty: standard output
+    std::string device = "auto";
+    std::string precision = "fp32";
+    int batch_size = 0;  ///< 0: what suits the device
+};
+
+struct PreprocessOptions {
+    CommonOptions common;
+    std::string output;  ///< a folder
+};
+
+/// What there is to do, after reading the command line.
+struct Invocation {
+    std::optional<ScoreOptions> score;
+    std::optional<PreprocessOptions> preprocess;
+    std::string text;  ///< of --help or --version; then there is nothing else to do
+};
+
+/// Throws Fatal (usage) with one line that says what is wrong.
+Invocation parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace skincheck::cli

@@ -1,0 +1,24 @@
+// One regular file → its bytes, without ever waiting for another process.
+#pragma once
+
+#include "skincheck/result.hpp"
+
+#include "image/format.hpp"
+
+#include <tl/expected.hpp>
+
+#include <string>
+#include <vector>
+
+namespace skincheck {
+
+struct ImageFile {
+    ImageFormat format = ImageFormat::jpeg;
+    std::vector<std::uint8_t> bytes;
+};
+
+/// Reads the whole file if it is regular, holds at most `max_bytes` and begins like an image; whatever begins
+/// otherwise is not read further. A file that shrinks meanwhile gives the bytes that were there.
+tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::uint64_t max_bytes);
+
+}  // namespace skincheck

@@ -1,0 +1,79 @@
+#include "skincheck/model.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#ifndef SKINCHECK_MODELS_DIR
+#define SKINCHECK_MODELS_DIR "/usr/share/skincheck/models"
+#endif
+
+namespace skincheck {
+namespace {
+
+bool holds_a_model(const std::string& directory) {
+    std::error_code ignored;
+    return std::filesystem::exists(directory + "/model.json", ignored);
+}
+
+std::vector<std::string> folders_of_models() {
+    std::vector<std::string> folders;
+    if (const char* listed = std::getenv("SKINCHECK_MODEL_PATH")) {
+        std::istringstream list(listed);
+        for (std::string folder; std::getline(list, folder, ':');) {
+            if (!folder.empty()) {
+                folders.push_back(folder);
+            }
+        }
+    }
+    std::error_code unreadable;
+    const auto executable = std::filesystem::read_symlink("/proc/self/exe", unreadable);
+    if (!unreadable) {
+        const auto prefix = executable.parent_path().parent_path();
+        folders.push_back((prefix / "share/skincheck/models").string());
+    }
+    const std::string installed = SKINCHECK_MODELS_DIR;
+    if (folders.empty() || folders.back() != installed) {
+        folders.push_back(installed);
+    }
+    return folders;
+}
+
+}  // namespace
+
+std::string find_model(const std::string& name_or_directory) {
+    if (name_or_directory.find('/') != std::string::npos) {
+        std::error_code ignored;
+        if (!std::filesystem::is_directory(name_or_directory, ignored)) {
+            throw Fatal(ExitCode::model,
+                        fmt::format("{}: no such folder; --model wants the folder of a model, or its name",
+                                    name_or_directory));
+        }
+        return name_or_directory;
+    }
+    // A folder here only if it is a package: a folder of results that happens to have the model's name must
+    // not hide it.
+    std::vector<std::string> places{"./" + name_or_directory};
+    if (!name_or_directory.empty()) {
+        for (const std::string& folder : folders_of_models()) {
+            places.push_back(folder + "/" + name_or_directory);
+        }
+        for (const std::string& place : places) {
+            if (holds_a_model(place)) {
+                return place;
+            }
+        }
+    }
+    throw Fatal(
+        ExitCode::model,
+        fmt::format(
+            "model \"{}\" is not found (no model.json in {}); name its folder with --model DIR, or the "
+            "folder above it in SKINCHECK_MODEL_PATH",
+            name_or_directory, fmt::join(places, ", ")));
+}
+
+}  // namespace skincheck

@@ -1,0 +1,150 @@
+#include "skincheck/model.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <system_error>
+
+namespace skincheck {
+namespace {
+
+constexpr std::uint64_t largest_spec = 16ULL << 20;
+constexpr std::uint64_t largest_network = 2ULL << 30;  // protobuf's own limit, and so ONNX's
+
+[[noreturn]] void fail(const std::string& path, const std::string& reason) {
+    throw Fatal(ExitCode::model, path + ": " + reason);
+}
+
+[[noreturn]] void fail_to_read(const std::string& path, int error) {
+    fail(path, "cannot be read: " + std::system_category().message(error));
+}
+
+class Descriptor {
+  public:
+    explicit Descriptor(int number) : number_(number) {}
+    ~Descriptor() {
+        if (number_ >= 0) {
+            close(number_);
+        }
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return number_; }
+
+  private:
+    int number_;
+};
+
+// The whole of a file, nothing when there is none.
+std::optional<std::string> read_file(const std::string& path, std::uint64_t limit) {
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file.get() < 0) {
+        if (errno == ENOENT) {
+            return std::nullopt;
+        }
+        fail_to_read(path, errno);
+    }
+    struct stat about {};
+    if (fstat(file.get(), &about) != 0) {
+        fail_to_read(path, errno);
+    }
+    if (!S_ISREG(about.st_mode)) {
+        fail(path, "is not a file");
+    }
+    if (static_cast<std::uint64_t>(about.st_size) > limit) {
+        fail(path, fmt::format("has {} bytes, more than the {} that it may have", about.st_size, limit));
+    }
+    std::string bytes(static_cast<std::size_t>(about.st_size), '\0');
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t got = read(file.get(), bytes.data() + done, bytes.size() - done);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            fail_to_read(path, errno);
+        }
+        if (got == 0) {
+            fail(path, "became shorter while it was read");
+        }
+        done += static_cast<std::size_t>(got);
+    }
+    return bytes;
+}
+
+std::string unpack(const std::string& packed, const std::string& path) {
+    const auto size = ZSTD_getFrameContentSize(packed.data(), packed.size());
+    if (size == ZSTD_CONTENTSIZE_ERROR) {
+        fail(path, "is not packed with zstd; the package is damaged: install it again");
+    }
+    if (size == ZSTD_CONTENTSIZE_UNKNOWN) {
+        fail(path, "does not say how large its content is; pack it with `zstd FILE`, not through a pipe");
+    }
+    if (size > largest_network) {
+        fail(path,
+             fmt::format("unpacks to {} bytes, more than the {} that it may have", size, largest_network));
+    }
+    std::string bytes(static_cast<std::size_t>(size), '\0');
+    const std::size_t got = ZSTD_decompress(bytes.data(), bytes.size(), packed.data(), packed.size());
+    if (ZSTD_isError(got) != 0U || got != bytes.size()) {
+        fail(path, fmt::format("cannot be unpacked ({}); the package is damaged: install it again",
+                               ZSTD_isError(got) != 0U ? ZSTD_getErrorName(got) : "it ends too early"));
+    }
+    return bytes;
+}
+
+std::string sha256_of(const std::string& bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+        throw Fatal(ExitCode::model,
+                    "OpenSSL computes no SHA-256 on this machine, so no model can be checked");
+    }
+    std::string digits;
+    for (unsigned int i = 0; i < length; ++i) {
+        digits += fmt::format("{:02x}", digest.at(i));
+    }
+    return digits;
+}
+
+}  // namespace
+
+ModelSpec load_model_spec(const std::string& directory) {
+    const std::string path = directory + "/model.json";
+    const std::optional<std::string> text = read_file(path, largest_spec);
+    if (!text) {
+        fail(path, "no such file; the folder is not a model package");
+    }
+    return parse_model_spec(*text, path);
+}
+
+Model load_model(const std::string& directory) {
+    Model model{load_model_spec(directory), {}, directory};
+    std::string path = directory + "/model.onnx";
+    if (auto bytes = read_file(path, largest_network)) {
+        model.onnx = std::move(*bytes);
+    } else if (auto packed = read_file(path + ".zst", largest_network)) {
+        path += ".zst";
+        model.onnx = unpack(*packed, path);
+    } else {
+        fail(directory,
+             "has neither model.onnx nor model.onnx.zst; the package is damaged: install it again");
+    }
+    const std::string actual = sha256_of(model.onnx);
+    if (actual != model.spec.sha256) {
+        fail(path,
+             fmt::format("its SHA-256 begins with {}, and model.json wants {}; the package is damaged or was "
+                         "changed: install it again",
+                         actual.substr(0, 12), model.spec.sha256.substr(0, 12)));
+    }
+    return model;
+}
+
+}  // namespace skincheck

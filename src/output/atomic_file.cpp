@@ -1,0 +1,242 @@
+#include "skincheck/output.hpp"
+
+#include "destination.hpp"
+
+#include <boost/filesystem.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+namespace fs = boost::filesystem;
+
+std::string_view advice(int error) {
+    switch (error) {
+        case EACCES:
+        case EPERM:
+            return "; check the permissions of the file and its folder";
+        case ENOENT:
+            return "; its folder does not exist, make it first";
+        case ENOTDIR:
+            return "; what should be its folder is a file";
+        case EROFS:
+            return "; choose another folder";
+        case ENOSPC:
+        case EDQUOT:
+            return "; make room or write to another place";
+        case ENAMETOOLONG:
+            return "; choose a shorter name";
+        default:
+            return "";
+    }
+}
+
+[[noreturn]] void refuse(const std::string& path, std::string_view reason) {
+    throw Fatal(ExitCode::output, fmt::format("cannot write {}: {}", path.empty() ? "''" : path, reason));
+}
+
+[[noreturn]] void fail(const std::string& path, int error) {
+    refuse(path, std::generic_category().message(error) + std::string(advice(error)));
+}
+
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// The descriptor that /dev/stdout and its like stand for. They must not be opened anew: a regular file
+/// behind them would be written from its start again, or replaced under the hands of whoever redirected
+/// there.
+std::optional<int> own_descriptor(const std::string& path) {
+    if (path == "/dev/stdout") {
+        return STDOUT_FILENO;
+    }
+    if (path == "/dev/stderr") {
+        return STDERR_FILENO;
+    }
+    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+        int fd = -1;
+        const char* end = path.data() + path.size();
+        if (path.starts_with(folder)) {
+            const auto [rest, error] = std::from_chars(path.data() + folder.size(), end, fd);
+            if (error == std::errc() && rest == end && fd >= 0) {
+                return fd;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+/// Where the symbolic links from `path` lead, so that the file changes and the link stays. Ends at an own
+/// descriptor.
+std::string resolve_links(const std::string& path) {
+    std::string resolved = path;
+    for (int links = 0; links < 40; ++links) {
+        boost::system::error_code error;
+        if (own_descriptor(resolved) || !fs::is_symlink(fs::symlink_status(resolved, error))) {
+            return resolved;
+        }
+        const std::string target = fs::read_symlink(resolved, error).native();
+        if (error) {
+            fail(path, error.value());
+        }
+        resolved = target.starts_with('/') ? target : folder_of(resolved) + "/" + target;
+    }
+    fail(path, ELOOP);
+}
+
+/// ".NAME.skincheck-XXXXXX" beside `path`, in at most 255 bytes; a name in UTF-8 is cut between characters.
+std::string temporary_name(const std::string& path) {
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+    constexpr std::size_t longest = 200;
+    const std::string folder = folder_of(path);
+    std::string name = path.substr(path.rfind('/') + 1);
+    if (name.size() > longest) {
+        std::size_t cut = longest;
+        while (cut > longest - 4 && (static_cast<unsigned char>(name[cut]) & 0xC0U) == 0x80U) {
+            --cut;
+        }
+        name.resize(cut);
+    }
+    std::random_device random;
+    std::uniform_int_distribution<std::size_t> pick(0, letters.size() - 1);
+    std::string suffix;
+    for (int i = 0; i < 6; ++i) {
+        suffix += letters[pick(random)];
+    }
+    return fmt::format("{}{}.{}.skincheck-{}", folder, folder.ends_with('/') ? "" : "/", name, suffix);
+}
+
+class AtomicFile final : public Destination {
+  public:
+    /// `path` is what the user calls it, `target` what is replaced, `existing` the target's status if it is
+    /// there.
+    AtomicFile(std::string path, std::string target, const struct stat* existing)
+        : path_(std::move(path)), target_(std::move(target)) {
+        // Not even for a moment may others read what will be private.
+        open_temporary(existing == nullptr ? 0666 : 0600);
+        if (existing != nullptr) {
+            // Owner and group are kept where the system allows it; where not, that is no reason to fail.
+            [[maybe_unused]] const int ignored = fchown(fd_, existing->st_uid, existing->st_gid);
+            fchmod(fd_, existing->st_mode & 0777);
+        }
+    }
+
+    // Not committing here is the point: a destructor also runs when an exception passes through, and half a
+    // file must not get the final name.
+    ~AtomicFile() override {
+        if (fd_ >= 0) {
+            close(fd_);
+        }
+        if (!committed_) {
+            unlink(temporary_.c_str());
+        }
+    }
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(std::string_view bytes) override {
+        if (const int error = write_all(fd_, bytes); error != 0) {
+            fail(path_, error);
+        }
+    }
+
+    void commit() override {
+        // Some file systems cannot sync (EINVAL); that is theirs. A late error of the disk or a quota is
+        // ours.
+        if (fsync(fd_) != 0 && errno != EINVAL && errno != ENOTSUP) {
+            fail(path_, errno);
+        }
+        if (close(std::exchange(fd_, -1)) != 0) {
+            fail(path_, errno);
+        }
+        if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
+            fail(path_, errno);
+        }
+        committed_ = true;
+        sync_folder();
+    }
+
+  private:
+    // Not mkstemp(), whose 0600 would have to be widened by the umask, which a thread cannot read without
+    // setting it.
+    void open_temporary(mode_t mode) {
+        for (int attempt = 0; attempt < 100 && fd_ < 0; ++attempt) {
+            temporary_ = temporary_name(target_);
+            fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+            if (fd_ < 0 && errno != EEXIST && errno != EINTR) {
+                break;
+            }
+        }
+        if (fd_ < 0) {
+            fail(path_, errno);
+        }
+    }
+
+    /// So that the new name outlasts a power cut. The file is whole without it, so a failure is not told.
+    void sync_folder() const {
+        const int folder = open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder >= 0) {
+            fsync(folder);
+            close(folder);
+        }
+    }
+
+    std::string path_;
+    std::string target_;
+    std::string temporary_;
+    int fd_ = -1;
+    bool committed_ = false;
+};
+
+std::unique_ptr<Destination> direct(int fd, const std::string& path) {
+    if (fd < 0) {
+        fail(path, errno);
+    }
+    return std::make_unique<DirectDestination>(fd, true, path);
+}
+
+}  // namespace
+
+std::unique_ptr<Destination> atomic_file(const std::string& path) {
+    if (path.empty() || path.ends_with('/')) {
+        refuse(path, "a file name is missing");
+    }
+    const std::string target = resolve_links(path);
+    if (const auto fd = own_descriptor(target)) {
+        return direct(fcntl(*fd, F_DUPFD_CLOEXEC, 0), path);
+    }
+    struct stat status {};
+    if (stat(target.c_str(), &status) != 0) {
+        if (errno != ENOENT) {
+            fail(path, errno);
+        }
+        return std::make_unique<AtomicFile>(path, target, nullptr);
+    }
+    if (S_ISDIR(status.st_mode)) {
+        refuse(path, "it is a folder; name a file in it");
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return direct(open(target.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY), path);
+    }
+    // A rename would replace a write-protected file all the same.
+    if (faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) {
+        fail(path, errno);
+    }
+    return std::make_unique<AtomicFile>(path, target, &status);
+}
+
+}  // namespace skincheck

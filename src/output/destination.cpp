@@ -1,0 +1,51 @@
+#include "destination.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+
+namespace skincheck {
+
+int write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+        if (count >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(count));
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            // Somebody who shares this descriptor made it non-blocking.
+            pollfd waiting{fd, POLLOUT, 0};
+            if (poll(&waiting, 1, -1) < 0 && errno != EINTR) {
+                return errno;
+            }
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+DirectDestination::DirectDestination(int fd, bool owned, std::string name)
+    : fd_(fd), owned_(owned), name_(std::move(name)) {}
+
+DirectDestination::~DirectDestination() {
+    if (owned_) {
+        close(fd_);
+    }
+}
+
+void DirectDestination::write(std::string_view bytes) {
+    if (const int error = write_all(fd_, bytes); error != 0) {
+        throw Fatal(ExitCode::output,
+                    fmt::format("cannot write {}: {}", name_, std::generic_category().message(error)));
+    }
+}
+
+std::unique_ptr<Destination> standard_output() {
+    return std::make_unique<DirectDestination>(STDOUT_FILENO, false, "to standard output");
+}
+
+}  // namespace skincheck

@@ -1,0 +1,47 @@
+#include "skincheck/output.hpp"
+
+#include "writers.hpp"
+
+#include <boost/algorithm/string/case_conv.hpp>
+
+#include <locale>
+#include <utility>
+
+namespace skincheck {
+
+std::optional<Format> parse_format(std::string_view name) {
+    if (name == "csv") {
+        return Format::csv;
+    }
+    if (name == "json") {
+        return Format::json;
+    }
+    if (name == "jsonl") {
+        return Format::jsonl;
+    }
+    return std::nullopt;
+}
+
+std::optional<Format> format_of_path(std::string_view path) {
+    const auto dot = path.rfind('.');
+    if (dot == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string ending =
+        boost::algorithm::to_lower_copy(std::string(path.substr(dot + 1)), std::locale::classic());
+    return ending == "ndjson" ? Format::jsonl : parse_format(ending);
+}
+
+std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination) {
+    switch (format) {
+        case Format::json:
+            return json_writer(std::move(provenance), destination);
+        case Format::jsonl:
+            return json_lines_writer(std::move(provenance), destination);
+        case Format::csv:
+            break;
+    }
+    return csv_writer(std::move(provenance), destination);
+}
+
+}  // namespace skincheck

@@ -1,0 +1,157 @@
+#include "skincheck/pipeline.hpp"
+#include "skincheck/prepare.hpp"
+
+#include <fmt/format.h>
+#include <opencv2/core.hpp>
+#include <tl/expected.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not
+// wait for the last network to be built.
+class ClassifierPool {
+  public:
+    explicit ClassifierPool(ClassifierFactory factory) : factory_(std::move(factory)) {}
+
+    cv::Mat classify(const cv::Mat& blob) {
+        std::unique_ptr<Classifier> classifier = take();
+        cv::Mat outputs = classifier->classify(blob);
+        const std::lock_guard lock(mutex_);
+        idle_.push_back(std::move(classifier));
+        return outputs;
+    }
+
+  private:
+    std::unique_ptr<Classifier> take() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!idle_.empty()) {
+                std::unique_ptr<Classifier> classifier = std::move(idle_.back());
+                idle_.pop_back();
+                return classifier;
+            }
+        }
+        return factory_();
+    }
+
+    ClassifierFactory factory_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Classifier>> idle_;
+};
+
+Row unscored_row(const Item& item, const Failure& failure) {
+    Row row;
+    row.path = item.path;
+    row.status = failure.status;
+    row.error = failure.message;
+    return row;
+}
+
+struct Prepared {
+    cv::Mat pixels;  // CV_8UC3, BGR, of the network's size
+    bool truncated = false;
+};
+
+// Whatever a decoder or a filter throws becomes this image's failure; a Fatal is about the model and goes on
+// up.
+tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec, const LoadOptions& options) {
+    if (item.failure) {
+        return tl::unexpected(*item.failure);
+    }
+    try {
+        tl::expected<Image, Failure> image = load_image(item.path, options);
+        if (!image) {
+            return tl::unexpected(std::move(image.error()));
+        }
+        return Prepared{apply_steps(image->pixels, spec), image->truncated};
+    } catch (const std::bad_alloc&) {
+        return tl::unexpected(
+            Failure{Status::io_error, "not enough memory for this image; use fewer --jobs"});
+    } catch (const cv::Exception& error) {
+        if (error.code == cv::Error::StsNoMem) {
+            return tl::unexpected(
+                Failure{Status::io_error, "not enough memory for this image; use fewer --jobs"});
+        }
+        return tl::unexpected(Failure{Status::unsupported, fmt::format("cannot be prepared: {}", error.err)});
+    }
+}
+
+// A cut image that the user wants all the same keeps its status.
+Row usable_row(const Item& item, const Prepared& prepared) {
+    Row row;
+    row.path = item.path;
+    row.status = prepared.truncated ? Status::truncated : Status::ok;
+    row.error = prepared.truncated ? "the file ends early; what is missing was taken for grey" : "";
+    return row;
+}
+
+Row scored_row(const Item& item, const Prepared& prepared, std::span<const float> outputs,
+               const ModelSpec& spec, double threshold) {
+    std::optional<Score> score = to_score(outputs, spec);
+    if (!score) {
+        return unscored_row(
+            item, {Status::model_error, "the network's output for this image is not a finite number"});
+    }
+    Row row = usable_row(item, prepared);
+    row.label = decide(score->malignancy, threshold);
+    row.score = std::move(score);
+    return row;
+}
+
+}  // namespace
+
+Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOptions& options,
+                  double threshold) {
+    auto pool = std::make_shared<ClassifierPool>(std::move(factory));
+    return [&spec, pool, options, threshold](const std::vector<Item>& items) {
+        std::vector<tl::expected<Prepared, Failure>> prepared;
+        std::vector<cv::Mat> images;
+        for (const Item& item : items) {
+            prepared.push_back(prepare(item, spec, options));
+            if (prepared.back()) {
+                images.push_back(prepared.back()->pixels);
+            }
+        }
+        const cv::Mat outputs = images.empty() ? cv::Mat() : pool->classify(to_blob(images, spec));
+        std::vector<Row> rows;
+        int scored = 0;
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            if (!prepared[i]) {
+                rows.push_back(unscored_row(items[i], prepared[i].error()));
+                continue;
+            }
+            const std::span<const float> one(outputs.ptr<float>(scored++),
+                                             static_cast<std::size_t>(outputs.cols));
+            rows.push_back(scored_row(items[i], *prepared[i], one, spec, threshold));
+        }
+        return rows;
+    };
+}
+
+Work preprocessing_work(const ModelSpec& spec, const LoadOptions& options, Save save) {
+    return [&spec, options, save = std::move(save)](const std::vector<Item>& items) {
+        std::vector<Row> rows;
+        for (const Item& item : items) {
+            const tl::expected<Prepared, Failure> prepared = prepare(item, spec, options);
+            if (!prepared) {
+                rows.push_back(unscored_row(item, prepared.error()));
+                continue;
+            }
+            tl::expected<std::string, Failure> saved = save(item, prepared->pixels);
+            if (!saved) {
+                rows.push_back(unscored_row(item, saved.error()));
+                continue;
+            }
+            rows.push_back(usable_row(item, *prepared));
+            rows.back().output = std::move(*saved);
+        }
+        return rows;
+    };
+}
+
+}  // namespace skincheck

@@ -1,0 +1,47 @@
+#include "skincheck/result.hpp"
+
+#include <cmath>
+
+namespace skincheck {
+
+std::string_view to_string(Status status) {
+    switch (status) {
+        case Status::ok:
+            return "ok";
+        case Status::not_found:
+            return "not_found";
+        case Status::denied:
+            return "denied";
+        case Status::not_a_file:
+            return "not_a_file";
+        case Status::empty:
+            return "empty";
+        case Status::unsupported:
+            return "unsupported";
+        case Status::corrupt:
+            return "corrupt";
+        case Status::truncated:
+            return "truncated";
+        case Status::too_large:
+            return "too_large";
+        case Status::io_error:
+            return "io_error";
+        case Status::model_error:
+            return "model_error";
+    }
+    return "io_error";
+}
+
+std::string_view to_string(Label label) {
+    return label == Label::malignant ? "malignant" : "benign";
+}
+
+double round_probability(double probability) {
+    return std::round(probability * 1e6) / 1e6;
+}
+
+Label decide(double malignancy, double threshold) {
+    return malignancy >= threshold ? Label::malignant : Label::benign;
+}
+
+}  // namespace skincheck
