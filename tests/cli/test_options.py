@@ -1,0 +1,225 @@
+"""The options: what they accept and refuse, each with one line; devices; messages; progress on a terminal."""
+
+import os
+import pty
+import re
+import subprocess
+
+import harness
+from harness import EXECUTABLE, HEADER, MODELS, SkincheckTest, csv_rows, environment, model_id, row, without_time
+from images import BLACK, SCORES, WHITE, drawn, png
+
+USAGE, UNUSABLE = 2, 3
+SUMMARY = "skincheck: 1 image: 1 scored (1 malignant, 0 benign), 0 failed; TIME\n"
+
+
+class CommandLine(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+
+    def test_what_is_no_option(self):
+        for option in ("--bogus=1", "-x", "-qx", "--outputs"):
+            with self.subTest(option):
+                self.assert_fails_with(self.score(option, "a.png"), USAGE)
+        self.assert_fails_with(self.score("a.png", "--bogus"), USAGE, "unknown option '--bogus'", "--")
+
+    def test_what_preprocess_has_no_use_for(self):
+        for option in ("--threshold=0.5", "--format=csv", "--device=cpu", "--batch-size=1", "--precision=fp32"):
+            with self.subTest(option):
+                self.assert_fails_with(self.preprocess("a.png", "--output", "out", option), USAGE, option.split("=")[0])
+
+    def test_options_that_lack_their_value(self):
+        for option in ("--output", "--format", "--jobs", "--model", "--files-from", "--device"):
+            with self.subTest(option):
+                self.assert_fails_with(self.score("a.png", option), USAGE, option)
+
+    def test_whole_numbers(self):
+        for option, texts in (("--jobs", ("0", "-1", "x", "", "1.5", "2x", "99999999999999999999")),
+                              ("--batch-size", ("0", "-1", "x"))):
+            for text in texts:
+                with self.subTest(option=option, text=text):
+                    self.assert_fails_with(self.score("a.png", f"{option}={text}"), USAGE, option)
+        self.assert_fails_with(self.score("a.png", "--jobs", "-1"), USAGE, "--jobs")
+        self.assert_ok(self.score("a.png", "-j", "2", "--batch-size", "3"))
+
+    def test_options_may_stand_behind_the_paths(self):
+        self.assert_ok(self.score("a.png", "-q", "--threshold", "0.3"),
+                       HEADER + row("a.png", SCORES[WHITE], "malignant", threshold="0.3"))
+
+    def test_quiet_and_verbose_exclude_each_other(self):
+        self.assert_fails_with(self.score("a.png", "-q", "-v"), USAGE)
+
+    def test_version(self):
+        for option in ("--version", "-V"):
+            result = self.run_skincheck(option)
+            self.assert_ok(result)
+            self.assertRegex(result.stdout.decode(), r"\Askincheck \d+\.\d+\.\d+ \(OpenCV \d+\.\d+\.\d+\S*\)\n\Z")
+            self.assertEqual(b"", result.stderr)
+
+    def test_help(self):
+        for arguments in (["--help"], ["-h"], ["--help", "a.png"], ["preprocess", "--help"], ["preprocess", "-h"]):
+            with self.subTest(arguments):
+                result = self.run_skincheck(*arguments)
+                self.assert_ok(result)
+                self.assertEqual(b"", result.stderr)
+                self.assertIn(b"Usage: skincheck", result.stdout)
+
+    def test_help_into_a_full_device(self):
+        self.need_device("/dev/full")
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(4, self.run_skincheck("--help", stdout=full).code)
+
+
+class Devices(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+
+    def without_cuda(self) -> None:
+        if self.score("a.png", "--device", "cuda").code == 0:
+            self.skipTest("there is a CUDA card that this OpenCV can use")
+
+    def test_cpu(self):
+        self.assert_ok(self.score("a.png", "--device", "cpu", "--precision", "fp32"),
+                       HEADER + row("a.png", SCORES[WHITE], "malignant"))
+
+    def test_auto_takes_the_cpu_where_there_is_nothing_else(self):
+        self.without_cuda()
+        for arguments in ([], ["--device", "auto"]):
+            result = self.score("a.png", "--format", "json", *arguments)
+            self.assert_ok(result)
+            self.assertIn(b'"device":"cpu","precision":"fp32"', result.stdout)
+
+    def test_cuda_is_never_replaced_by_the_cpu(self):
+        self.without_cuda()
+        for device in ("cuda", "cuda:0"):
+            with self.subTest(device):
+                self.assert_fails_with(self.score("a.png", "--device", device), UNUSABLE, f"--device {device}",
+                                       "--device cpu")
+
+    def test_a_card_that_is_not_there(self):
+        self.assert_fails_with(self.score("a.png", "--device", "cuda:999"), UNUSABLE, "--device cuda:999")
+
+    def test_what_is_no_device(self):
+        for device in ("bogus", "", "CPU", "cuda:", "cuda:-1", "cuda:0x"):
+            with self.subTest(device):
+                self.assert_fails_with(self.score("a.png", f"--device={device}"), USAGE, "--device")
+
+    def test_fp16_needs_cuda(self):
+        self.assert_fails_with(self.score("a.png", "--device", "cpu", "--precision", "fp16"), UNUSABLE, "--precision")
+
+    def test_what_is_no_precision(self):
+        self.assert_fails_with(self.score("a.png", "--precision", "bogus"), USAGE, "--precision")
+
+
+class Messages(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+
+    def test_the_summary_is_one_line_and_all_there_is(self):
+        result = self.score("a.png")
+        self.assertEqual(SUMMARY, without_time(result.stderr))
+
+    def test_quiet_says_nothing(self):
+        for option in ("-q", "--quiet"):
+            result = self.score(option, "a.png", "gone.png")
+            self.assertEqual((1, b""), (result.code, result.stderr))
+        os.mkdir(self.path("empty"))
+        self.assertEqual((0, HEADER.encode(), b""), self.score("-q", "empty"))
+
+    def test_quiet_does_not_keep_errors_back(self):
+        self.assert_fails_with(self.score("-q", "a.png", "--device", "bogus"), USAGE)
+
+    def test_verbose_names_what_is_used_and_what_failed(self):
+        for option in ("-v", "--verbose"):
+            with self.subTest(option):
+                result = self.score(option, "a.png", "gone.png", "--jobs", "2", "--device", "cpu")
+                self.assertEqual(1, result.code)
+                used, failed, summary = result.stderr.decode().splitlines()
+                for word in (model_id(), str(MODELS / "tiny-sigmoid"), "cpu", "fp32", "threshold 0.5", "jobs 2"):
+                    self.assertIn(word, used)
+                self.assertEqual("skincheck: gone.png: not_found: no such file", failed)
+                self.assertIn("2 images: 1 scored", summary)
+
+    def test_a_name_cannot_play_with_the_terminal(self):
+        result = self.score("-v", "gone\n\x1b[31m.png")
+        self.assertEqual(3, result.stderr.count(b"\n"))
+        self.assertNotIn(b"\x1b", result.stderr)
+
+    def test_no_colour_and_no_progress_without_a_terminal(self):
+        result = self.score("a.png", "gone.png", "--device", "bogus")
+        self.assertNotIn(b"\x1b", result.stderr)
+        self.assertNotIn(b"\r", self.score(*["a.png"] * 50).stderr)
+
+
+class Terminal(SkincheckTest):
+    """Standard error is a terminal; the rows go elsewhere."""
+
+    def shown(self, *arguments, env: dict | None = None) -> str:
+        terminal, stderr = pty.openpty()
+        with open(self.path("rows"), "wb") as rows, subprocess.Popen(
+                [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), *arguments], cwd=self.folder, stdout=rows,
+                stdin=subprocess.DEVNULL, stderr=stderr, env=environment(**(env or {}))) as process:
+            os.close(stderr)
+            text = b""
+            while True:
+                try:
+                    more = os.read(terminal, 65536)
+                except OSError:  # the other side was closed
+                    break
+                if not more:
+                    break
+                text += more
+            os.close(terminal)
+            process.wait(harness.PATIENCE)
+        return text.decode().replace("\r\n", "\n")
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+
+    def test_progress_tells_what_is_done_how_fast_and_what_failed(self):
+        text = self.shown("gone.png", "a.png")
+        self.assertRegex(text, r"\r\x1b\[K1( of 2)? done, \d+\.\d/s(, \d+:\d\d left)?, .*1 failed")
+        # It is wiped away before the summary.
+        self.assertRegex(text, r"\r\x1b\[Kskincheck: 2 images: 1 scored [^\n]*\n\Z")
+
+    def test_the_time_that_is_left_is_told_once_the_inputs_are_counted(self):
+        self.write("large.jpg", drawn(".jpg", 1600, 1200))
+        count = 20
+        while True:
+            text = self.shown(*["large.jpg"] * count)
+            if re.search(rf"\d+ of {count} done, \d+\.\d/s, \d+:\d\d left, 0 failed", text) or count > 2000:
+                break
+            count *= 3  # too fast to be seen on this machine
+        self.assertRegex(text, rf"\d+ of {count} done, \d+\.\d/s, \d+:\d\d left, 0 failed")
+
+    def test_no_progress(self):
+        for options in (["--no-progress"], ["-q"]):
+            with self.subTest(options):
+                text = self.shown(*options, "gone.png", "a.png")
+                self.assertNotIn("done", text)
+                self.assertNotIn("\r", text)
+        self.assertEqual("", text)
+
+    def test_colour_and_no_color(self):
+        colour = re.compile(r"\x1b\[[\d;]*m")
+        self.assertRegex(self.shown("gone.png"), colour)
+        self.assertRegex(self.shown("gone.png", env={"NO_COLOR": ""}), colour)
+        text = self.shown("gone.png", env={"NO_COLOR": "1"})
+        self.assertNotRegex(text, colour)
+        self.assertIn("1 failed", text)
+        self.assertRegex(self.shown("--device", "bogus"), r"skincheck: \x1b\[[\d;]*merror: \x1b\[0m")
+        self.assertNotRegex(self.shown("--device", "bogus", env={"NO_COLOR": "1"}), colour)
+
+    def test_the_rows_are_the_same_as_without_a_terminal(self):
+        self.write("b.png", png(BLACK))
+        self.shown("a.png", "b.png", "gone.png")
+        self.assertEqual(self.score("a.png", "b.png", "gone.png").stdout, self.read("rows"))
+        self.assertEqual(3, len(csv_rows(self.read("rows"))))
+
+
+if __name__ == "__main__":
+    harness.main()

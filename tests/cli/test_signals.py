@@ -1,0 +1,133 @@
+"""Ctrl-C and SIGTERM: what was finished is written, and the exit code says what came."""
+
+import json
+import os
+import signal
+import subprocess
+
+import harness
+from harness import EXECUTABLE, HEADER, MODELS, SkincheckTest, csv_rows, environment, row
+from images import SCORES, WHITE, png
+
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class WhileItWaits(SkincheckTest):
+    """Its input is a pipe that is held open, so it would wait for ever."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+        self.row = row("a.png", SCORES[WHITE], "malignant").encode()
+
+    def start_and_score_two(self, *options: str):
+        """The rows that were read here were written before the signal."""
+        running = self.start(*options)
+        running.feed("a.png\na.png\n")
+        self.assertEqual(HEADER.encode(), running.line())
+        for _ in range(2):
+            self.assertEqual(self.row, running.line())
+        return running
+
+    def test_with_any_number_of_jobs(self):
+        for number, code in ENDS.items():
+            for options in (["--jobs", "1"], ["--jobs", "4"], ["--jobs", "2", "--batch-size", "8"]):
+                with self.subTest(signal=number, options=options):
+                    running = self.start_and_score_two(*options)
+                    running.process.send_signal(number)
+                    result = running.finish(close=False)
+                    self.assertEqual((code, b""), (result.code, result.stdout))
+                    self.assertIn(b"2 images: 2 scored", result.stderr)
+                    self.assertNotIn(b"error", result.stderr)
+
+    def test_preprocess_too(self):
+        running = harness.Running(["preprocess", "--model", str(MODELS / "tiny-sigmoid"), "--output", "out"], self.folder)
+        self.addCleanup(running.end)
+        running.feed("a.png\n")
+        self.assertEqual(b"path,status,output,error\n", running.line())
+        self.assertEqual(b"a.png,ok,out/a.png.png,\n", running.line())
+        running.process.send_signal(signal.SIGINT)
+        self.assertEqual(130, running.finish(close=False).code)
+
+    def output_after(self, number: int, name: str) -> bytes:
+        """What a run with --output leaves that was stopped after its 21st row, which --verbose tells of."""
+        running = self.start("--jobs", "1", "--output", name, "-v")
+        running.feed("a.png\n" * 20 + "gone.png\n")
+        seen = b""
+        while b"gone.png: not_found" not in seen:
+            more = os.read(running.process.stderr.fileno(), 65536)
+            self.assertNotEqual(b"", more)
+            seen += more
+        self.assertFalse(os.path.exists(self.path(name)))
+        running.process.send_signal(number)
+        self.assertEqual(ENDS[number], running.finish(close=False).code)
+        self.assertEqual(sorted(["a.png", name]), self.listing())
+        return self.read(name)
+
+    def test_a_file_is_made_final_with_what_was_finished(self):
+        for number in ENDS:
+            with self.subTest(number):
+                rows = csv_rows(self.output_after(number, "r.csv"))
+                self.assertEqual(["ok"] * 20 + ["not_found"], [row["status"] for row in rows])
+                os.remove(self.path("r.csv"))
+
+    def test_json_is_whole(self):
+        document = json.loads(self.output_after(signal.SIGTERM, "r.json"))
+        self.assertEqual(21, len(document["results"]))
+        self.assertEqual(21, document["summary"]["rows"])
+
+    def test_json_on_standard_output_is_whole(self):
+        running = self.start("--format", "json")
+        running.feed("a.png\n")
+        lines = b""
+        while b'"path":"a.png"' not in lines:
+            # A row's line ends with the next one, so what has come is looked at.
+            lines += os.read(running.process.stdout.fileno(), 65536)
+        running.process.send_signal(signal.SIGINT)
+        result = running.finish(close=False)
+        self.assertEqual(130, result.code)
+        self.assertEqual(1, len(json.loads(lines + result.stdout)["results"]))
+
+
+class WhileItWorks(SkincheckTest):
+    def test_rows_are_whole_in_order_and_without_gaps(self):
+        names = [f"{number:05}.png" for number in range(5000)]
+        for name in names:
+            self.write("drop/" + name, png())
+        for number, code in ENDS.items():
+            with self.subTest(number):
+                running = self.start("drop", "--jobs", "2")
+                first = [running.line() for _ in range(100)]
+                running.process.send_signal(number)
+                result = running.finish()
+                rows = csv_rows(b"".join(first) + result.stdout)
+                self.assertEqual(code, result.code)
+                self.assertLess(len(rows), len(names))  # nobody read the rest of the rows, so it could not go on
+                self.assertEqual(["drop/" + name for name in names[:len(rows)]], [row["path"] for row in rows])
+                self.assertEqual({"ok"}, {row["status"] for row in rows})
+                self.assertEqual(1, result.stderr.count(b"\n"))
+                self.assertIn(f"{len(rows)} images: {len(rows)} scored".encode(), result.stderr)
+
+    def test_an_ignored_signal_stays_ignored(self):
+        """As under nohup, or in the background of a script."""
+        self.write("a.png", png())
+        running = self.start(preexec_fn=harness.ignore_signal(signal.SIGINT))
+        running.feed("a.png\n")
+        running.line(), running.line()
+        running.process.send_signal(signal.SIGINT)
+        running.feed("a.png\n")
+        running.line()
+        self.assertEqual(0, running.finish().code)
+
+    def test_a_shell_sees_the_exit_code(self):
+        self.write("a.png", png())
+        script = (f'mkfifo paths; "{EXECUTABLE}" --model "{MODELS}/tiny-sigmoid" - <paths >rows & skincheck=$!; '
+                  'exec 3>paths; echo a.png >&3; while [ "$(wc -l <rows)" -lt 2 ]; do sleep 0.05; done; '
+                  'kill -TERM $skincheck; wait $skincheck; echo "exit $?"')
+        done = subprocess.run(["sh", "-c", script], cwd=self.folder,
+                              env=environment(), capture_output=True, timeout=harness.PATIENCE, check=False)
+        self.assertEqual("exit 143\n", done.stdout.decode(), done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,294 @@
+#include "skincheck/classify.hpp"
+
+#include "skincheck/prepare.hpp"
+
+#include "fake_classifier.hpp"
+
+#include <doctest/doctest.h>
+#include <opencv2/core.hpp>
+#include <opencv2/core/cuda.hpp>
+
+#include <cmath>
+#include <cstdint>
+
+using namespace skincheck;
+
+namespace {
+
+Model tiny(const std::string& name) {
+    return load_model(std::string(SKINCHECK_SOURCE_DIR) + "/tests/data/models/" + name);
+}
+
+std::unique_ptr<Classifier> on_cpu(const Model& model) {
+    return make_dnn_classifier(model, {}, Precision::fp32);
+}
+
+cv::Mat flat(int red, int green, int blue) {
+    return {16, 16, CV_8UC3, cv::Scalar(blue, green, red)};
+}
+
+double sigmoid(double z) {
+    return 1 / (1 + std::exp(-z));
+}
+
+// What tests/data/make_models.py says of tiny-sigmoid, for a flat colour: mean 0.5 and deviation 0.25 first.
+double tiny_sigmoid(int red, int green, int blue) {
+    const auto normal = [](int value) { return (value / 255.0 - 0.5) / 0.25; };
+    return sigmoid(normal(red) - 0.5 * normal(green) + 0.25 * normal(blue) - 0.25);
+}
+
+template <typename Call>
+std::string fatal_message(const Call& call, ExitCode code = ExitCode::model) {
+    try {
+        call();
+    } catch (const Fatal& fatal) {
+        CHECK(fatal.code() == code);
+        return fatal.what();
+    }
+    return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+int cards() {
+    try {
+        return std::max(0, cv::cuda::getCudaEnabledDeviceCount());
+    } catch (const cv::Exception&) {
+        return 0;
+    }
+}
+
+std::uint64_t fnv1a(const cv::Mat& image) {
+    std::uint64_t hash = 14695981039346656037ULL;
+    for (int y = 0; y < image.rows; ++y) {
+        for (int x = 0; x < image.cols; ++x) {
+            const auto& bgr = image.at<cv::Vec3b>(y, x);
+            for (const int channel : {2, 1, 0}) {
+                hash = (hash ^ bgr[channel]) * 1099511628211ULL;
+            }
+        }
+    }
+    return hash;
+}
+
+class Fixed : public Classifier {
+  public:
+    explicit Fixed(float output) : output_(output) {}
+    cv::Mat classify(const cv::Mat& blob) override { return {blob.size[0], 1, CV_32F, cv::Scalar(output_)}; }
+
+  private:
+    float output_;
+};
+
+}  // namespace
+
+TEST_CASE("the drawn inputs are those of the training recipe") {
+    // From models/training/skincheck_training/golden.py: FNV-1a over the RGB bytes.
+    CHECK(fnv1a(draw_golden_input(1, 16, 16)) == 14551449220366796856ULL);
+    CHECK(fnv1a(draw_golden_input(2, 30, 50)) == 7851843451573618223ULL);
+    CHECK(fnv1a(draw_golden_input(4294967295U, 224, 224)) == 13876339336743606892ULL);
+}
+
+TEST_CASE("a sigmoid network gives the scores worked out by hand") {
+    const Model model = tiny("tiny-sigmoid");
+    const auto classifier = on_cpu(model);
+    const int colours[][3] = {{0, 0, 0},   {255, 255, 255}, {255, 0, 0},
+                              {0, 255, 0}, {0, 0, 255},     {200, 120, 90}};
+    for (const auto& [red, green, blue] : colours) {
+        const cv::Mat outputs = classifier->classify(to_blob({flat(red, green, blue)}, model.spec));
+        CAPTURE(red);
+        CAPTURE(green);
+        CAPTURE(blue);
+        REQUIRE(outputs.dims == 2);
+        REQUIRE(outputs.size() == cv::Size(1, 1));
+        REQUIRE(outputs.type() == CV_32F);
+        CHECK(std::abs(outputs.at<float>(0) - tiny_sigmoid(red, green, blue)) < 1e-5);
+    }
+}
+
+TEST_CASE("a softmax network gives a row of class probabilities for each image") {
+    const Model model = tiny("tiny-softmax");
+    const cv::Mat outputs = on_cpu(model)->classify(to_blob({flat(255, 0, 0), flat(0, 255, 0)}, model.spec));
+    REQUIRE(outputs.size() == cv::Size(3, 2));
+    const double red[] = {std::exp(2), std::exp(0.5), 1};
+    const double green[] = {1, std::exp(2.5), 1};
+    for (int i = 0; i < 3; ++i) {
+        CHECK(std::abs(outputs.at<float>(0, i) - red[i] / (red[0] + red[1] + red[2])) < 1e-5);
+        CHECK(std::abs(outputs.at<float>(1, i) - green[i] / (green[0] + green[1] + green[2])) < 1e-5);
+    }
+    const auto score = to_score(std::span(outputs.ptr<float>(0), 3), model.spec);
+    REQUIRE(score);
+    CHECK(std::abs(score->malignancy - (1 - red[0] / (red[0] + red[1] + red[2]))) < 1e-5);
+}
+
+TEST_CASE("batches of any size give the scores of single images, in order") {
+    for (const char* name : {"tiny-sigmoid", "tiny-softmax"}) {
+        const Model model = tiny(name);
+        const auto classifier = on_cpu(model);
+        std::vector<cv::Mat> images;
+        std::vector<cv::Mat> singles;
+        for (std::uint32_t seed = 0; seed < 4; ++seed) {
+            images.push_back(draw_golden_input(seed, 16, 16));
+            singles.push_back(classifier->classify(to_blob({images.back()}, model.spec)));
+        }
+        CHECK(cv::norm(singles[0], singles[1]) > 1e-3);
+        for (const int size : {4, 1, 3}) {  // one net, sizes up and down, as the end of an input brings them
+            const std::vector<cv::Mat> some(images.begin(), images.begin() + size);
+            const cv::Mat outputs = classifier->classify(to_blob(some, model.spec));
+            REQUIRE(outputs.rows == size);
+            for (int n = 0; n < size; ++n) {
+                CHECK(cv::norm(outputs.row(n), singles[static_cast<std::size_t>(n)], cv::NORM_INF) < 1e-6);
+            }
+        }
+    }
+}
+
+TEST_CASE("an answer stays when the network is used again") {
+    const Model model = tiny("tiny-sigmoid");
+    const auto classifier = on_cpu(model);
+    const cv::Mat first = classifier->classify(to_blob({flat(255, 0, 0)}, model.spec));
+    const cv::Mat copy = first.clone();
+    classifier->classify(to_blob({flat(0, 255, 0)}, model.spec));
+    CHECK(cv::norm(first, copy) == 0);
+}
+
+TEST_CASE("a packed network computes as its plain twin") {
+    const Model packed = tiny("tiny-packed");
+    const Model plain = tiny("tiny-sigmoid");
+    const cv::Mat blob = to_blob({flat(200, 120, 90)}, plain.spec);
+    CHECK(cv::norm(on_cpu(packed)->classify(blob), on_cpu(plain)->classify(blob)) == 0);
+}
+
+TEST_CASE("an output that is not finite comes through as such") {
+    const Model model = tiny("tiny-nan");
+    const auto classifier = on_cpu(model);
+    self_test(*classifier, model.spec, {}, Precision::fp32);
+    const cv::Mat outputs = classifier->classify(to_blob({flat(120, 90, 80), flat(250, 90, 80)}, model.spec));
+    CHECK(to_score(std::span(outputs.ptr<float>(0), 1), model.spec));
+    CHECK_FALSE(to_score(std::span(outputs.ptr<float>(1), 1), model.spec));
+}
+
+TEST_CASE("a network that is not what model.json says is refused when it is made") {
+    const auto message = [](const Model& model) { return fatal_message([&] { on_cpu(model); }); };
+    Model model = tiny("tiny-sigmoid");
+    CHECK(message(model) == "");
+    model.spec.output.classes = {"benign", "malignant"};
+    CHECK(contains(message(model),
+                   "its output \"output\" has the shape 1x1, and model.json's classes want 1x2"));
+
+    model = tiny("tiny-softmax");
+    model.spec.output.classes.pop_back();
+    CHECK(contains(message(model), "has the shape 1x3, and model.json's classes want 1x2"));
+
+    model = tiny("tiny-sigmoid");
+    model.spec.output.name = "answer";
+    CHECK(contains(message(model), "tiny-sigmoid/model.onnx: has no output named \"answer\""));
+
+    model = tiny("tiny-sigmoid");
+    model.spec.input.name = "picture";
+    CHECK(contains(message(model), "has no input named \"picture\""));
+}
+
+TEST_CASE("what is no ONNX is refused in one line") {
+    Model model = tiny("tiny-sigmoid");
+    const std::string network = model.onnx;
+    for (const std::string& bytes : {std::string("this is a text and no network\n"), std::string(),
+                                     network.substr(0, network.size() / 2)}) {
+        model.onnx = bytes;
+        const std::string message = fatal_message([&] { on_cpu(model); });
+        CHECK_MESSAGE(contains(message, "tiny-sigmoid/model.onnx: "), message);
+        CHECK(message.find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("the self-test passes for the models as they were made") {
+    for (const char* name : {"tiny-sigmoid", "tiny-softmax", "tiny-packed"}) {
+        const Model model = tiny(name);
+        CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}, Precision::fp32));
+    }
+}
+
+TEST_CASE("the self-test says what differs") {
+    Model model = tiny("tiny-softmax");
+    const auto classifier = on_cpu(model);
+    const auto message = [&] {
+        return fatal_message([&] { self_test(*classifier, model.spec, {}, Precision::fp32); });
+    };
+    model.spec.golden.cases.at(1).outputs.at(2) += 0.00009;
+    CHECK(message() == "");
+    model.spec.golden.cases.at(1).outputs.at(2) += 0.00003;
+    CHECK(contains(message(), "tiny-softmax@"));
+    CHECK(contains(message(), "the self-test failed on cpu-fp32: for seed 2 the output \"bcc\" is 0.2338"));
+    CHECK(contains(message(), "in place of 0.2339"));
+    CHECK(contains(message(), "off by more than 0.0001"));
+
+    const ModelSpec spec = tiny("tiny-sigmoid").spec;
+    Fixed nan(std::nanf(""));
+    CHECK(contains(fatal_message([&] { self_test(nan, spec, {}, Precision::fp32); }), "is nan in place of"));
+}
+
+TEST_CASE("the self-test takes the tolerance of the device and precision") {
+    ModelSpec spec = tiny("tiny-sigmoid").spec;
+    spec.golden.cases = {{1, {0.5}}};
+    Fixed near(0.503F);
+    const Device card{true, 0};
+    CHECK_NOTHROW(self_test(near, spec, card, Precision::fp16));
+    CHECK(contains(fatal_message([&] { self_test(near, spec, card, Precision::fp32); }),
+                   "failed on cuda-fp32"));
+    CHECK(contains(fatal_message([&] { self_test(near, spec, {}, Precision::fp32); }), "failed on cpu-fp32"));
+    spec.golden.tolerance.erase("cuda-fp16");
+    CHECK(contains(fatal_message([&] { self_test(near, spec, card, Precision::fp16); }),
+                   "no golden.tolerance for cuda-fp16"));
+}
+
+TEST_CASE("devices are chosen by what is there") {
+    CHECK(choose_device("cpu").name() == "cpu");
+    CHECK(Device{true, 3}.name() == "cuda:3");
+    for (const char* wrong :
+         {"", "gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda: 1", "cuda:99999999999"}) {
+        CAPTURE(wrong);
+        CHECK(contains(fatal_message([&] { choose_device(wrong); }, ExitCode::usage),
+                       "none of auto, cpu, cuda, cuda:N"));
+    }
+    if (cards() > 0) {
+        MESSAGE("there is a CUDA card: that its lack is told is not tested");
+        return;
+    }
+    CHECK(choose_device("auto").name() == "cpu");
+    for (const char* requested : {"cuda", "cuda:0", "cuda:7"}) {
+        const std::string message = fatal_message([&] { choose_device(requested); });
+        CHECK(message.rfind("--device " + std::string(requested) + ": ", 0) == 0);
+        CHECK(contains(message, "use --device cpu"));
+    }
+}
+
+TEST_CASE("fp16 needs a card") {
+    CHECK(choose_precision("fp32", {}) == Precision::fp32);
+    CHECK(choose_precision("fp32", {true, 0}) == Precision::fp32);
+    CHECK(contains(fatal_message([] { choose_precision("fp16", {}); }),
+                   "--precision fp16: the CPU computes in fp32 only"));
+    CHECK(
+        contains(fatal_message([] { choose_precision("half", {}); }, ExitCode::usage), "--precision half: "));
+    CHECK(to_string(Precision::fp32) == "fp32");
+    CHECK(to_string(Precision::fp16) == "fp16");
+    if (cards() == 0) {
+        CHECK(contains(fatal_message([] {
+                           choose_precision("fp16", {true, 0});
+                       }),
+                       "cannot compute in fp16 here"));
+    }
+}
+
+TEST_CASE("the fake classifier answers the brightness") {
+    ModelSpec spec = tiny("tiny-sigmoid").spec;
+    spec.normalise = {};
+    test::FakeClassifier classifier;
+    const cv::Mat outputs =
+        classifier.classify(to_blob({flat(0, 0, 0), flat(255, 255, 255), flat(51, 102, 153)}, spec));
+    REQUIRE(outputs.size() == cv::Size(1, 3));
+    CHECK(outputs.at<float>(0) == 0);
+    CHECK(outputs.at<float>(1) == doctest::Approx(1));
+    CHECK(outputs.at<float>(2) == doctest::Approx(0.4));
+}

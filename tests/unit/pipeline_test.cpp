@@ -1,0 +1,343 @@
+#include "skincheck/pipeline.hpp"
+
+#include "drawn_images.hpp"
+#include "fake_classifier.hpp"
+#include "temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+using namespace skincheck;
+
+namespace {
+
+// Gives out `count` items at once, as a directory does.
+class CountedSource : public Source {
+  public:
+    explicit CountedSource(std::uint64_t count) : count_(count) {}
+    std::optional<Item> next() override {
+        if (given_ == count_) {
+            return std::nullopt;
+        }
+        const std::uint64_t number = given_++;
+        return Item{std::to_string(number), number, std::nullopt};
+    }
+    bool ready() override { return true; }
+    std::uint64_t given() const { return given_; }
+
+  private:
+    std::uint64_t count_;
+    std::atomic<std::uint64_t> given_{0};
+};
+
+// Gives out what is fed to it, as a pipe does.
+class FedSource : public Source {
+  public:
+    explicit FedSource(const Cancellation& cancellation) : cancellation_(cancellation) {}
+    void feed(const std::string& path) {
+        const std::lock_guard lock(mutex_);
+        waiting_.push_back(path);
+        changed_.notify_all();
+    }
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        changed_.notify_all();
+    }
+    std::optional<Item> next() override {
+        std::unique_lock lock(mutex_);
+        while (waiting_.empty() && !closed_ && !cancellation_.requested()) {
+            changed_.wait_for(lock, std::chrono::milliseconds(5));
+        }
+        if (waiting_.empty() || cancellation_.requested()) {
+            return std::nullopt;
+        }
+        Item item{waiting_.front(), number_++, std::nullopt};
+        waiting_.pop_front();
+        return item;
+    }
+    bool ready() override {
+        const std::lock_guard lock(mutex_);
+        return !waiting_.empty() || closed_;
+    }
+
+  private:
+    const Cancellation& cancellation_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::string> waiting_;
+    std::uint64_t number_ = 0;
+    bool closed_ = false;
+};
+
+std::vector<Row> echo(const std::vector<Item>& items) {
+    std::vector<Row> rows;
+    for (const Item& item : items) {
+        rows.push_back({item.path, Status::ok, std::nullopt, std::nullopt, "", ""});
+    }
+    return rows;
+}
+
+// Later items overtake earlier ones, were they allowed to.
+std::vector<Row> uneven_work(const std::vector<Item>& items) {
+    if (items.front().number % 7 == 0) {
+        std::this_thread::sleep_for(std::chrono::microseconds(300));
+    }
+    return echo(items);
+}
+
+ModelSpec tiny_spec() {
+    ModelSpec spec;
+    spec.name = "fake";
+    spec.input = {"input", 16, 16};
+    spec.preprocess = {step::ResizeSquash{16, 16, Interpolation::area}};
+    spec.output = {"probability", OutputKind::sigmoid, {"malignant"}, {"malignant"}};
+    return spec;
+}
+
+// A network gone wrong.
+class NanClassifier : public Classifier {
+  public:
+    cv::Mat classify(const cv::Mat& blob) override {
+        return cv::Mat(blob.size[0], 1, CV_32F, cv::Scalar(std::numeric_limits<double>::quiet_NaN()));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("every item becomes one row, in order, for every number of jobs and batch size") {
+    for (const int jobs : {1, 2, 5}) {
+        for (const int batch_size : {1, 3, 64}) {
+            CAPTURE(jobs);
+            CAPTURE(batch_size);
+            CountedSource source(500);
+            Cancellation cancellation;
+            std::uint64_t rows = 0;
+            bool ordered = true;
+            std::atomic<bool> batches_fit{true};
+            run_pipeline(
+                source,
+                [&](const std::vector<Item>& items) {
+                    batches_fit = batches_fit && std::ssize(items) <= batch_size;
+                    return uneven_work(items);
+                },
+                [&](const Row& row) { ordered = ordered && row.path == std::to_string(rows++); },
+                {jobs, batch_size}, cancellation);
+            CHECK(rows == 500);
+            CHECK(ordered);
+            CHECK(batches_fit);
+            CHECK_FALSE(cancellation.requested());
+        }
+    }
+}
+
+TEST_CASE("no input, no row") {
+    CountedSource source(0);
+    Cancellation cancellation;
+    run_pipeline(
+        source, echo, [](const Row&) { FAIL("there is nothing to write"); }, {2, 4}, cancellation);
+}
+
+TEST_CASE("no more items are in flight than jobs and batch size allow") {
+    CountedSource source(2000);
+    Cancellation cancellation;
+    std::uint64_t written = 0;
+    std::uint64_t most = 0;
+    run_pipeline(
+        source, echo,
+        [&](const Row&) {
+            most = std::max(most, source.given() - written);
+            ++written;
+        },
+        {2, 3}, cancellation);
+    CHECK(written == 2000);
+    CHECK(most <= 2 * 2 * 3);
+}
+
+TEST_CASE("a row comes out before the next path is fed, whatever the batch size") {
+    for (const int jobs : {1, 2, 4}) {
+        CAPTURE(jobs);
+        Cancellation cancellation;
+        FedSource source(cancellation);
+        std::mutex mutex;
+        std::condition_variable changed;
+        std::vector<std::string> rows;
+        std::thread pipeline([&] {
+            run_pipeline(
+                source, echo,
+                [&](const Row& row) {
+                    const std::lock_guard lock(mutex);
+                    rows.push_back(row.path);
+                    changed.notify_all();
+                },
+                {jobs, 16}, cancellation);
+        });
+        bool in_time = true;
+        for (std::size_t i = 0; i < 50; ++i) {
+            source.feed(std::to_string(i));
+            std::unique_lock lock(mutex);
+            in_time = in_time &&
+                      changed.wait_for(lock, std::chrono::seconds(20), [&] { return rows.size() == i + 1; });
+        }
+        source.close();
+        pipeline.join();
+        CHECK(in_time);
+        CHECK(rows.size() == 50);
+    }
+}
+
+TEST_CASE("after a cancellation what was begun is written, in order, and nothing new is begun") {
+    CountedSource source(1'000'000);
+    Cancellation cancellation;
+    std::uint64_t rows = 0;
+    bool ordered = true;
+    run_pipeline(
+        source, uneven_work,
+        [&](const Row& row) {
+            ordered = ordered && row.path == std::to_string(rows++);
+            if (rows == 100) {
+                cancellation.request();
+            }
+        },
+        {3, 2}, cancellation);
+    CHECK(ordered);
+    CHECK(rows >= 100);
+    CHECK(rows <= 100 + 2 * 3 * 2);
+    CHECK(rows == source.given());
+}
+
+TEST_CASE("a cancellation ends a wait for input") {
+    Cancellation cancellation;
+    FedSource source(cancellation);
+    source.feed("a");
+    std::atomic<int> rows{0};
+    std::thread pipeline([&] {
+        run_pipeline(
+            source, echo, [&](const Row&) { ++rows; }, {2, 1}, cancellation);
+    });
+    while (rows == 0) {
+        std::this_thread::yield();
+    }
+    cancellation.request();
+    pipeline.join();
+    CHECK(rows == 1);
+}
+
+TEST_CASE("what the sink throws comes out, even while the source waits for input") {
+    Cancellation cancellation;
+    FedSource source(cancellation);
+    source.feed("a");
+    CHECK_THROWS_AS(
+        run_pipeline(
+            source, echo, [](const Row&) { throw Fatal(ExitCode::output, "full"); }, {2, 1}, cancellation),
+        Fatal);
+}
+
+TEST_CASE("what the work throws comes out") {
+    Cancellation cancellation;
+    CountedSource source(1000);
+    const Work work = [](const std::vector<Item>& items) -> std::vector<Row> {
+        if (items.front().number == 30) {
+            throw Fatal(ExitCode::model, "gone");
+        }
+        return echo(items);
+    };
+    CHECK_THROWS_AS(run_pipeline(
+                        source, work, [](const Row&) {}, {2, 1}, cancellation),
+                    Fatal);
+}
+
+TEST_CASE("a summary counts by status and label") {
+    Summary summary;
+    summary.add({"a", Status::ok, Score{0.7, {}}, Label::malignant, "", ""});
+    summary.add({"b", Status::ok, Score{0.1, {}}, Label::benign, "", ""});
+    summary.add({"c", Status::corrupt, std::nullopt, std::nullopt, "broken", ""});
+    CHECK(summary.rows == 3);
+    CHECK(summary.count(Status::ok) == 2);
+    CHECK(summary.count(Status::corrupt) == 1);
+    CHECK(summary.failed() == 1);
+    CHECK(summary.malignant == 1);
+    CHECK(summary.benign == 1);
+}
+
+TEST_CASE("scoring mixes good and bad inputs without letting names and scores slip") {
+    const test::TemporaryFolder folder;
+    std::vector<Item> items;
+    const auto add = [&](const std::string& path) { items.push_back({path, items.size(), std::nullopt}); };
+    add(folder.write("dark.png", test::encode(test::draw_flat(20, 20, {30, 30, 30}), ".png")));
+    add(folder / "missing.png");
+    add(folder.write("bright.png", test::encode(test::draw_flat(20, 20, {220, 220, 220}), ".png")));
+    add(folder.write("text.jpg", "this is no image"));
+    add(folder.write("middle.png", test::encode(test::draw_flat(20, 20, {120, 120, 120}), ".png")));
+    items.push_back({folder / "locked", 5, Failure{Status::denied, "may not be read"}});
+
+    const ModelSpec spec = tiny_spec();
+    const Work work = scoring_work(
+        spec, [] { return std::make_unique<test::FakeClassifier>(); }, {}, 0.5);
+    const std::vector<Row> together = work(items);
+    REQUIRE(together.size() == 6);
+    const Status expected[] = {Status::ok,          Status::not_found, Status::ok,
+                               Status::unsupported, Status::ok,        Status::denied};
+    for (std::size_t i = 0; i < 6; ++i) {
+        CHECK(together[i].path == items[i].path);
+        CHECK(together[i].status == expected[i]);
+        CHECK(together[i].score.has_value() == (expected[i] == Status::ok));
+        CHECK(together[i].label.has_value() == (expected[i] == Status::ok));
+        CHECK(together[i].error.empty() == (expected[i] == Status::ok));
+        const Row alone = work({items[i]}).front();
+        CHECK(alone.status == together[i].status);
+        CHECK((alone.score ? alone.score->malignancy : -1) ==
+              (together[i].score ? together[i].score->malignancy : -1));
+    }
+    CHECK(together[0].score->malignancy != together[2].score->malignancy);
+    CHECK(together[4].score->malignancy != together[2].score->malignancy);
+}
+
+TEST_CASE("an output that is no number becomes model_error, never a score") {
+    const test::TemporaryFolder folder;
+    const std::string path =
+        folder.write("a.png", test::encode(test::draw_flat(20, 20, {30, 30, 30}), ".png"));
+    const ModelSpec spec = tiny_spec();
+    const Work work = scoring_work(
+        spec, [] { return std::make_unique<NanClassifier>(); }, {}, 0.5);
+    const Row row = work({{path, 0, std::nullopt}}).front();
+    CHECK(row.status == Status::model_error);
+    CHECK_FALSE(row.score);
+    CHECK_FALSE(row.label);
+}
+
+TEST_CASE("no more classifiers are made than threads work at once") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    std::atomic<int> made{0};
+    const ModelSpec spec = tiny_spec();
+    const Work score = scoring_work(
+        spec,
+        [&] {
+            ++made;
+            return std::make_unique<test::FakeClassifier>();
+        },
+        {}, 0.5);
+    CountedSource source(300);
+    Cancellation cancellation;
+    std::uint64_t rows = 0;
+    run_pipeline(
+        source,
+        [&](const std::vector<Item>& items) {
+            std::vector<Item> real = items;
+            for (Item& item : real) {
+                item.path = path;
+            }
+            return score(real);
+        },
+        [&](const Row& row) { rows += row.status == Status::ok ? 1U : 0U; }, {3, 1}, cancellation);
+    CHECK(rows == 300);
+    CHECK(made >= 1);
+    CHECK(made <= 3);
+}

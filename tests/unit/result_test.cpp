@@ -1,0 +1,41 @@
+#include "skincheck/result.hpp"
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+using namespace skincheck;
+
+TEST_CASE("statuses have the strings that scripts rely on") {
+    const char* expected[] = {"ok",      "not_found", "denied",    "not_a_file", "empty",      "unsupported",
+                              "corrupt", "truncated", "too_large", "io_error",   "model_error"};
+    static_assert(std::size(expected) == status_count);
+    for (int status = 0; status < status_count; ++status) {
+        CHECK(to_string(static_cast<Status>(status)) == expected[status]);
+    }
+}
+
+TEST_CASE("labels have the strings that scripts rely on") {
+    CHECK(to_string(Label::benign) == "benign");
+    CHECK(to_string(Label::malignant) == "malignant");
+}
+
+TEST_CASE("the label is decided on the rounded value, and the threshold itself is malignant") {
+    CHECK(decide(0.3, 0.3) == Label::malignant);
+    CHECK(decide(0.299999, 0.3) == Label::benign);
+    CHECK(decide(0.300001, 0.3) == Label::malignant);
+    CHECK(decide(round_probability(0.2999995), 0.3) == Label::malignant);
+    CHECK(decide(round_probability(0.2999994), 0.3) == Label::benign);
+    CHECK(decide(0, 0) == Label::malignant);
+    CHECK(decide(1, 1) == Label::malignant);
+    CHECK(decide(0.999999, 1) == Label::benign);
+}
+
+TEST_CASE("a rounded probability is the very number that its six decimals are read as") {
+    for (int k = 0; k <= 1000000; k += 37) {
+        const std::string text =
+            std::to_string(k / 1000000) + "." + std::to_string(1000000 + k % 1000000).substr(1);
+        REQUIRE(round_probability(k / 1e6 + 3e-7) == std::stod(text));
+        REQUIRE(round_probability(k / 1e6 - 3e-7) == std::stod(text));
+    }
+}
