@@ -1,0 +1,1 @@
+"""The training recipe: a CSV of dermoscopic images → a skincheck model package."""

@@ -1,0 +1,164 @@
+"""The table of images, and their pixels as `skincheck preprocess` gives them, packed into one file."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import numpy
+from PIL import Image
+
+CHUNK = 512  # images that lie on the disk as PNG at one time
+
+
+class DataError(Exception):
+    """Something in the user's data that must be mended before any training; the text says what and where."""
+
+
+@dataclass(frozen=True)
+class Example:
+    path: pathlib.Path
+    file: str  # as the table names it
+    malignant: bool
+    group: str
+    split: str
+    source: str
+
+
+def read_table(table: pathlib.Path, images: pathlib.Path, limit: int | None = None) -> list[Example]:
+    """Reads a CSV with the columns file, malignant (0 or 1), group, split (train, val) and, if there, source.
+
+    `file` is relative to `images`. A group (lesion or patient) that stands in both splits is refused: the validation
+    figures would be those of images that the network has learned. `limit` keeps the first so many of each split.
+    """
+    examples = _read_rows(table, images)
+    groups = {split: {e.group for e in examples if e.split == split} for split in ("train", "val")}
+    shared = sorted(groups["train"] & groups["val"])
+    if shared:
+        raise DataError(f"{table}: {len(shared)} groups are in train and in val, for instance {shared[0]!r}")
+    if limit is not None:
+        examples = _first_of_each_split(examples, limit)
+    for split in ("train", "val"):
+        if {e.malignant for e in examples if e.split == split} != {False, True}:
+            raise DataError(f"{table}: the {split} split needs malignant and benign examples")
+    for example in examples:
+        if not example.path.is_file():
+            raise DataError(f"{table}: {example.path} is not there")
+    return examples
+
+
+def _read_rows(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
+    with table.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark before the header
+        reader = csv.DictReader(lines)
+        missing = {"file", "malignant", "group", "split"} - set(reader.fieldnames or [])
+        if missing:
+            raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
+        examples = []
+        seen = set()
+        for row in reader:
+            where = f"{table}:{reader.line_num}"
+            for column in ("file", "group"):
+                if not row[column]:
+                    raise DataError(f"{where}: {column} is empty")
+            if row["malignant"] not in ("0", "1"):
+                raise DataError(f"{where}: malignant is {row['malignant']!r}, not 0 or 1")
+            if row["split"] not in ("train", "val"):
+                raise DataError(f"{where}: split is {row['split']!r}, not train or val")
+            if row["file"] in seen:
+                raise DataError(f"{where}: {row['file']} is listed twice")
+            seen.add(row["file"])
+            examples.append(
+                Example(
+                    path=images / row["file"],
+                    file=row["file"],
+                    malignant=row["malignant"] == "1",
+                    group=row["group"],
+                    split=row["split"],
+                    source=row.get("source") or "all",
+                )
+            )
+    return examples
+
+
+def _first_of_each_split(examples: list[Example], limit: int) -> list[Example]:
+    left = {"train": limit, "val": limit}
+    chosen = []
+    for example in examples:
+        if left[example.split] > 0:
+            left[example.split] -= 1
+            chosen.append(example)
+    return chosen
+
+
+def fingerprint(examples: list[Example], *more: str) -> str:
+    """Of what a training run starts from, whatever machine and folder: files, labels, splits, and `more`."""
+    key = hashlib.sha256()
+    for example in examples:
+        key.update(f"{example.file}\0{int(example.malignant)}\0{example.split}\0".encode("utf-8", "surrogateescape"))
+    for text in more:
+        key.update(f"{text}\0".encode())
+    return key.hexdigest()
+
+
+def pack_path(examples: list[Example], draft: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
+    """Where prepared_pixels() keeps the pack of these files and the steps of the package `draft`."""
+    spec = json.loads((draft / "model.json").read_text())
+    key = hashlib.sha256()
+    key.update(json.dumps([spec["preprocess"], spec["input"]["height"], spec["input"]["width"]]).encode())
+    for example in examples:
+        key.update(os.fsencode(example.path) + f"\0{example.path.stat().st_size}\0".encode())
+    return cache / f"prepared-{key.hexdigest()[:16]}.npy"
+
+
+def prepared_pixels(
+    examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path, cache: pathlib.Path
+) -> numpy.ndarray:
+    """The examples as the network would see them before normalisation: uint8 N×H×W×3, RGB, memory-mapped.
+
+    `draft` is a model package whose model.json names the steps. The pack is made once for a list of files and steps.
+    """
+    pack = pack_path(examples, draft, cache)
+    if not pack.exists():
+        spec = json.loads((draft / "model.json").read_text())
+        height, width = spec["input"]["height"], spec["input"]["width"]
+        folder = cache / "png"
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
+        folder.mkdir(parents=True)
+        partial = pack.with_suffix(".part")
+        pixels = numpy.lib.format.open_memmap(
+            partial, mode="w+", dtype=numpy.uint8, shape=(len(examples), height, width, 3)
+        )
+        for start in range(0, len(examples), CHUNK):
+            chunk = [example.path for example in examples[start : start + CHUNK]]
+            for index, output in enumerate(_preprocess(chunk, skincheck, draft, folder), start=start):
+                with Image.open(output) as image:
+                    pixels[index] = numpy.asarray(image.convert("RGB"))
+                pathlib.Path(output).unlink()
+            print(f"prepared {min(start + CHUNK, len(examples))}/{len(examples)} images", flush=True)
+        pixels.flush()
+        partial.rename(pack)
+        shutil.rmtree(folder)
+    return numpy.load(pack, mmap_mode="r")
+
+
+def _preprocess(
+    paths: list[pathlib.Path], skincheck: pathlib.Path, draft: pathlib.Path, folder: pathlib.Path
+) -> list[str]:
+    command = [skincheck, "preprocess", "--model", draft, "--output", folder, "--null", "--no-progress", "--quiet", "-"]
+    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    done = subprocess.run(command, input=listing, stdout=subprocess.PIPE, check=False)
+    if done.returncode not in (0, 1):
+        raise DataError(f"skincheck preprocess ended with exit code {done.returncode}")
+    rows = list(csv.DictReader(io.StringIO(os.fsdecode(done.stdout), newline="")))
+    bad = [row for row in rows if row["status"] != "ok"]
+    if bad:
+        first = bad[0]
+        raise DataError(f"{len(bad)} images cannot be used, first {first['path']}: {first['status']}, {first['error']}")
+    if [row["path"] for row in rows] != [str(path) for path in paths]:
+        raise DataError(f"skincheck preprocess gave {len(rows)} rows for {len(paths)} images, or in another order")
+    return [row["output"] for row in rows]

@@ -1,0 +1,31 @@
+"""The few figures that training needs; `skincheck`'s own output is what the model card's figures are made from."""
+
+import numpy
+
+
+def roc_auc(truth: numpy.ndarray, scores: numpy.ndarray) -> float:
+    """The probability that a malignant image scores higher than a benign one; ties count one half (Mann-Whitney).
+
+    Raises ValueError unless both kinds are there.
+    """
+    truth = numpy.asarray(truth, dtype=bool)
+    if truth.all() or not truth.any():
+        raise ValueError("the area under the curve needs malignant and benign images")
+    _, inverse, counts = numpy.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (numpy.cumsum(counts) - (counts - 1) / 2)[inverse]
+    positives = truth.sum()
+    negatives = len(truth) - positives
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def operating_point(truth: numpy.ndarray, scores: numpy.ndarray, threshold: float) -> dict[str, float]:
+    """Sensitivity and specificity of `scores >= threshold`."""
+    truth = numpy.asarray(truth, dtype=bool)
+    called = scores >= threshold
+    return {"sensitivity": float(called[truth].mean()), "specificity": float((~called[~truth]).mean())}
+
+
+def threshold_for_sensitivity(truth: numpy.ndarray, scores: numpy.ndarray, sensitivity: float) -> float:
+    """The highest threshold that finds at least this share of the malignant images."""
+    malignant = numpy.sort(scores[numpy.asarray(truth, dtype=bool)])[::-1]
+    return float(malignant[int(numpy.ceil(sensitivity * len(malignant))) - 1])

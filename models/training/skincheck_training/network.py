@@ -1,0 +1,61 @@
+"""ResNet-50 with its top removed and a dense head with dropout; the sigmoid comes with the loss or the export."""
+
+import hashlib
+import lzma
+import pathlib
+import pickle
+
+import safetensors
+import safetensors.torch
+import torch
+import torchvision
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0,1]; what the backbone was trained with
+STD = (0.229, 0.224, 0.225)
+
+
+def build_network(dropout: float = 0.3) -> torch.nn.Module:
+    """N×3×H×W, normalised → N×1 logits of malignancy."""
+    network = torchvision.models.resnet50(weights=None)
+    network.fc = torch.nn.Sequential(
+        torch.nn.Linear(2048, 256),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(dropout),
+        torch.nn.Linear(256, 1),
+    )
+    return network
+
+
+def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
+    """Fills all but the head from an ImageNet ResNet-50 in torchvision's names; returns the file's SHA-256.
+
+    Takes .safetensors, .safetensors.xz and PyTorch's .pth. Weights that do not fit are an error.
+    """
+    content = weights.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        if weights.suffix == ".xz":
+            state = safetensors.torch.load(lzma.decompress(content))
+        elif weights.suffix == ".safetensors":
+            state = safetensors.torch.load(content)
+        else:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+    except (lzma.LZMAError, safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{weights}: cannot be read as weights") from error
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    body = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    try:
+        missing, unexpected = network.load_state_dict(body, strict=False)
+    except RuntimeError as error:  # a tensor of another shape
+        raise ValueError(f"{weights}: not a ResNet-50") from error
+    missing = [name for name in missing if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"{weights}: not a ResNet-50 in torchvision's names (first: {(missing + unexpected)[0]})")
+    return digest
+
+
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 or float N×3×H×W in 0..255, RGB → what the network takes."""
+    mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
+    std = torch.tensor(STD).view(1, 3, 1, 1) * 255
+    return (pixels.float() - mean) / std

@@ -1,0 +1,176 @@
+"""The package folder: model.json, model.onnx.zst, licence and notice."""
+
+import datetime
+import hashlib
+import json
+import math
+import pathlib
+import platform
+import subprocess
+from dataclasses import dataclass
+
+import torch
+import torchvision
+import zstandard
+
+from .export import INPUT, OUTPUT
+from .golden_cases import Candidate
+from .network import MEAN, STD
+
+HEIGHT = WIDTH = 224
+STEPS = [
+    {"op": "resize", "mode": "shortest_side", "size": 224, "interpolation": "area"},
+    {"op": "center_crop", "width": WIDTH, "height": HEIGHT},
+]
+LARGEST_MOVE = 0.002  # that folding and rounding may change in any validation score
+DEFAULT_LICENCE = "LICENSE.uber-noncommercial"
+DEFAULT_LICENCE_TEXT = "non-commercial research use; see LICENSE.uber-noncommercial and the notice"
+DESCRIPTION = "Malignancy of a dermoscopic image: ResNet-50 with a dense head. Research use, not a medical device."
+NOTICE = """\
+NOTICE
+
+The network in this folder (model.onnx.zst) is for NON-COMMERCIAL research use only. It is not a medical device.
+
+It is a derivative work. The Work that it is derived from: the compressed ImageNet ResNet-50 of
+  J. Martinez, J. Shewakramani, T. W. Liu, I. A. Bârsan, W. Zeng, R. Urtasun: Permute, Quantize, and Fine-tune:
+  Efficient Compression of Neural Networks. CVPR 2021. https://github.com/uber-research/permute-quantize-finetune
+It is available under the licence in {licence}, a verbatim copy of which lies beside this file. That licence
+applies to this network too, with its disclaimer of warranties and of liability.
+
+CHANGED on {date}: the Work was decoded, its top was replaced by a dense head, all layers were trained further on
+dermoscopic images, batch norm was folded into the convolutions, and the weights were rounded to float16 precision.
+You are not receiving the original Work.
+
+The images it was trained on come from the ISIC Archive (CC BY-NC and CC-0) and HAM10000 (CC BY-NC 4.0):
+  P. Tschandl, C. Rosendahl, H. Kittler: The HAM10000 dataset, a large collection of multi-source dermatoscopic images
+  of common pigmented skin lesions. Scientific Data 5, 180161 (2018). https://doi.org/10.1038/sdata.2018.161
+  N. C. F. Codella et al.: Skin lesion analysis toward melanoma detection: a challenge at the 2017 International
+  Symposium on Biomedical Imaging (ISBI), hosted by the International Skin Imaging Collaboration (ISIC). ISBI 2018,
+  168-172. https://doi.org/10.1109/ISBI.2018.8363547
+  V. Rotemberg et al.: A patient-centric dataset of images and metadata for identifying melanomas using clinical
+  context. Scientific Data 8, 34 (2021). https://doi.org/10.1038/s41597-021-00815-z
+"""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What goes along with the weights."""
+
+    licence_text: str
+    licence_name: str
+    licence: bytes
+    notice: str
+
+
+def read_terms(
+    weights: pathlib.Path,
+    licence: pathlib.Path | None,
+    licence_text: str | None,
+    notice: pathlib.Path | None,
+    date: str,
+) -> Terms:
+    """The notice that the recipe brings is true of the default starting weights and data alone, and says so by date:
+    whoever names another licence names its line for model.json and a notice as well (ValueError otherwise)."""
+    if licence is None and (licence_text or notice):
+        raise ValueError("--licence-text and --notice go with --licence")
+    if licence is not None and not (licence_text and notice):
+        raise ValueError("--licence needs --licence-text and --notice: the recipe's own tell of other weights and data")
+    if licence is None:
+        path = weights.parent / DEFAULT_LICENCE
+        if not path.is_file():
+            raise ValueError(f"{path} is not there; for other weights give --licence, --licence-text and --notice")
+        if not date:
+            raise ValueError("give --date YYYY-MM-DD: the licence wants the date of the change in the notice")
+        datetime.date.fromisoformat(date)
+        return Terms(
+            DEFAULT_LICENCE_TEXT, DEFAULT_LICENCE, path.read_bytes(), NOTICE.format(licence=DEFAULT_LICENCE, date=date)
+        )
+    return Terms(licence_text, licence.name, licence.read_bytes(), notice.read_text(encoding="utf-8"))
+
+
+def base_spec(name: str, version: str, licence: str) -> dict:
+    """All of model.json that is known before training; hash, golden cases and threshold are placeholders."""
+    return {
+        "format": 1,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "description": DESCRIPTION,
+        "sha256": "0" * 64,
+        "input": {"name": INPUT, "height": HEIGHT, "width": WIDTH, "channels": "RGB", "layout": "NCHW"},
+        "preprocess": STEPS,
+        "normalise": {"scale": 1 / 255, "mean": list(MEAN), "std": list(STD)},
+        "output": {"name": OUTPUT, "kind": "sigmoid", "classes": ["malignant"], "malignant": ["malignant"]},
+        "calibration": {"kind": "platt", "slope": 1.0, "intercept": 0.0},
+        "threshold": 0.5,
+        "operating_points": [],
+        "golden": {"cases": [{"seed": 1, "outputs": [0.5]}], "tolerance": {"cpu-fp32": 0.0005}},
+        "training": {},
+    }
+
+
+def write_draft(folder: pathlib.Path, spec: dict) -> None:
+    """A package without a network: enough for `skincheck preprocess`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(_json(spec), encoding="utf-8")
+
+
+def golden_section(cases: list[Candidate], largest_move: float) -> dict:
+    """Room for what rounding moved, and as much again for the order of sums; graphics cards compute more coarsely."""
+    exact = max(0.0005, math.ceil(2 * largest_move * 1e4) / 1e4)
+    return {
+        "cases": [{"seed": case.seed, "outputs": [round(case.output, 7)]} for case in cases],
+        "tolerance": {"cpu-fp32": exact, "cuda-fp32": max(0.001, exact), "cuda-fp16": 0.01},
+    }
+
+
+def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms) -> None:
+    """Replaces the package's files; each is whole at any moment, and model.json comes last."""
+    spec = spec | {"sha256": hashlib.sha256(onnx).hexdigest()}
+    packed = zstandard.ZstdCompressor(level=19, write_content_size=True, write_checksum=True).compress(onnx)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        terms.licence_name: terms.licence,
+        "NOTICE": terms.notice.encode(),
+        "model.onnx.zst": packed,
+        "model.json": _json(spec).encode(),
+    }
+    for name, content in files.items():
+        partial = folder / f".{name}.part"
+        partial.write_bytes(content)
+        partial.replace(folder / name)
+
+
+def _json(spec: dict) -> str:
+    return json.dumps(spec, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def versions() -> dict:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),  # decides which kernels compute, and so the last bits
+    }
+
+
+def commit() -> str:
+    """Of the repository that this recipe lies in; "+changes" when the recipe is not as committed there."""
+    found = _git("rev-parse", "HEAD")
+    if not found:
+        return "unknown"
+    return found + ("+changes" if _git("--no-optional-locks", "status", "--porcelain", "--", "..") else "")
+
+
+def commit_date() -> str:
+    return _git("log", "-1", "--format=%cs")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", pathlib.Path(__file__).parent, *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
