@@ -2,7 +2,7 @@
 # installed package. Everything comes from the system; nothing is downloaded.
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs dnn photo)
 find_package(fmt REQUIRED)
-find_package(Boost REQUIRED COMPONENTS filesystem)
+find_package(Boost REQUIRED CONFIG COMPONENTS filesystem)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(JPEG REQUIRED)

@@ -34,7 +34,7 @@ bool has_target(int index, cv::dnn::Target target) {
 
 // For the message only; what decides is what the functions above answer.
 bool built_with_cuda() {
-    const std::string information = cv::getBuildInformation();
+    const std::string& information = cv::getBuildInformation();
     const auto line = information.find("NVIDIA CUDA:");
     return line != std::string::npos &&
            information.substr(line, information.find('\n', line) - line).find("YES") != std::string::npos;

@@ -58,7 +58,7 @@ class DnnClassifier : public Classifier {
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
         } catch (const cv::Exception& error) {
             fail(fmt::format(
-                "OpenCV {} cannot run it on {} for {} images with input \"{}\" and output \"{}\": {}",
+                R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}": {})",
                 CV_VERSION, device_.name(), blob.size[0], input_.name, output_, one_line(error)));
         }
         const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);

@@ -99,7 +99,7 @@ void Console::progress(const Summary& summary, std::optional<std::uint64_t> tota
     const std::lock_guard lock(mutex_);
     last_drawn_ = now;
     const bool painted = colour_ && summary.failed() > 0;
-    write_stderr(fmt::format("\r\033[K{}{}, {} failed{}", line, painted ? red : "", summary.failed(),
+    write_stderr(fmt::format("\r\033[K{}, {}{} failed{}", line, painted ? red : "", summary.failed(),
                              painted ? "\033[0m" : ""));
     drawn_ = true;
 }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 namespace skincheck {
@@ -21,13 +23,9 @@ struct Element {
 };
 
 bool has_long_length(std::string_view kind) {
-    for (const std::string_view one :
-         {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}) {
-        if (kind == one) {
-            return true;
-        }
-    }
-    return false;
+    constexpr std::array<std::string_view, 13> kinds{"OB", "OD", "OF", "OL", "OV", "OW", "SQ",
+                                                     "SV", "UC", "UN", "UR", "UT", "UV"};
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 /// Nothing when the file ends within the element's own header.

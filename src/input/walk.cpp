@@ -93,7 +93,7 @@ class Walk final : public Source {
 
   private:
     std::optional<Item> step();
-    std::optional<Item> visit(Entry entry);
+    std::optional<Item> visit(const Entry& entry);
     std::optional<Item> enter(std::string path);
     int read_entries(DIR& directory, Level& level) const;
     Kind resolve(const Entry& entry, const std::string& path) const;
@@ -133,13 +133,15 @@ std::optional<Item> Walk::step() {
     }
     Level& level = levels_.back();
     if (level.next < level.entries.size()) {
-        return visit(std::move(level.entries[level.next++]));
+        const Entry entry =
+            std::move(level.entries[level.next++]);  // its level moves when another is entered
+        return visit(entry);
     }
     levels_.pop_back();
     return std::nullopt;
 }
 
-std::optional<Item> Walk::visit(Entry entry) {
+std::optional<Item> Walk::visit(const Entry& entry) {
     std::string path = levels_.back().prefix + entry.name;
     if (entry.kind == Kind::file) {
         return Item{std::move(path), 0, {}};  // filtered when its name was read

@@ -25,6 +25,7 @@ class Workers {
     void run() {
         {
             std::vector<std::jthread> threads;
+            threads.reserve(static_cast<std::size_t>(parallelism_.jobs));
             for (int i = 0; i < parallelism_.jobs; ++i) {
                 threads.emplace_back([this] { work_until_the_end(); });
             }

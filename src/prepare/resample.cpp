@@ -33,8 +33,8 @@ std::vector<Taps> taps(int from, int to, Kernel kernel) {
     for (int i = 0; i < to; ++i) {
         const double centre = (i + 0.5) * scale;
         Taps& one = all[static_cast<std::size_t>(i)];
-        one.first = std::max(0, static_cast<int>(centre - support + 0.5));
-        const int last = std::min(from, static_cast<int>(centre + support + 0.5));
+        one.first = std::max(0, static_cast<int>(std::floor(centre - support + 0.5)));
+        const int last = std::min(from, static_cast<int>(std::floor(centre + support + 0.5)));
         double sum = 0;
         for (int j = one.first; j < last; ++j) {
             const double w = weight(kernel, (j - centre + 0.5) / widening);

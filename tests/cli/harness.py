@@ -1,5 +1,5 @@
-"""What the tests of the command line share: a folder that removes itself, running skincheck in it, and assertions
-on its exit code, standard output and standard error.
+"""What the tests of the command line share: a folder that removes itself, running skincheck in it, and
+assertions on its exit code, standard output and standard error.
 
     class Something(SkincheckTest):
         def test_it(self):
@@ -32,13 +32,15 @@ COLUMNS = ["path", "status", "malignancy", "label", "threshold", "model", "error
 HEADER = ",".join(COLUMNS) + "\n"
 
 # Only so that a hang becomes a failure; no test measures time.
-PATIENCE = 30
+PATIENCE = 240
 
 
 def setting(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
-        sys.exit(f"{name} is not set: run these tests with ctest, or see tests/cli/CMakeLists.txt for what it sets")
+        sys.exit(
+            f"{name} is not set: run these tests with ctest, or see tests/cli/CMakeLists.txt for what it sets"
+        )
     return value
 
 
@@ -64,7 +66,11 @@ class Result(NamedTuple):
 
 def environment(**changes: str) -> dict:
     """The tests' own, without what would change the results; `changes` on top."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SKINCHECK_", "OPENCV_", "NO_COLOR"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SKINCHECK_", "OPENCV_", "NO_COLOR"))
+    }
     return {**kept, "LC_ALL": "C.UTF-8", **changes}
 
 
@@ -85,8 +91,16 @@ class Running:
     """skincheck with its standard input held open, fed and read a line at a time."""
 
     def __init__(self, arguments: list, cwd: str, **options):
-        self.process = subprocess.Popen([EXECUTABLE, *arguments], cwd=cwd, env=environment(), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **options)
+        self.process = subprocess.Popen(
+            [EXECUTABLE, *arguments],
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            **options,
+        )
         self.buffer = b""
 
     def feed(self, text: str | bytes) -> None:
@@ -106,7 +120,7 @@ class Running:
         return line + b"\n"
 
     def finish(self, close: bool = True) -> Result:
-        """Waits for the end; what line() did not take is the result's output. The pipe stays open without `close`."""
+        """Waits for the end. The result's output is what line() did not take. The pipe may stay open."""
         held, self.process.stdin = self.process.stdin, None  # or communicate() would close it
         if close:
             held.close()
@@ -171,14 +185,22 @@ class SkincheckTest(unittest.TestCase):
 
     # Running.
 
-    def run_skincheck(self, *arguments, stdin: bytes | int = subprocess.DEVNULL, env: dict | None = None,
-                      **options) -> Result:
+    def run_skincheck(
+        self, *arguments, stdin: bytes | int = subprocess.DEVNULL, env: dict | None = None, **options
+    ) -> Result:
         """`stdin`: bytes come through a pipe; else what subprocess takes."""
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
         source = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
-        done = subprocess.run([EXECUTABLE, *arguments], cwd=self.folder, env=environment(**(env or {})),
-                              timeout=PATIENCE, check=False, **source, **options)
+        done = subprocess.run(
+            [EXECUTABLE, *arguments],
+            cwd=self.folder,
+            env=environment(**(env or {})),
+            timeout=PATIENCE,
+            check=False,
+            **source,
+            **options,
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
     def score(self, *arguments, model: str = "tiny-sigmoid", **options) -> Result:
@@ -199,7 +221,9 @@ class SkincheckTest(unittest.TestCase):
         closed = self.write("closed", "secret")
         os.chmod(closed, 0)
         try:
-            seen = subprocess.run(["cat", closed], capture_output=True, check=False, preexec_fn=lose_root_powers)
+            seen = subprocess.run(
+                ["cat", closed], capture_output=True, check=False, preexec_fn=lose_root_powers
+            )
         except subprocess.SubprocessError:
             self.skipTest("root cannot give up its powers here, so nothing is denied to it")
         finally:
@@ -221,7 +245,7 @@ class SkincheckTest(unittest.TestCase):
         self.assertNotIn(b"error: ", result.stderr)
 
     def assert_fails_with(self, result: Result, code: int, *texts: str, stdout: str = "") -> None:
-        """Exit code `code`, nothing but `stdout` on standard output, one line on standard error that has `texts`."""
+        """Exit code `code`, only `stdout` on standard output, one line on standard error that has `texts`."""
         self.assertEqual(code, result.code, result)
         self.assertEqual(as_bytes(stdout), result.stdout)
         self.assertRegex(os.fsdecode(result.stderr), r"\Askincheck: error: [^\n]+\n\Z")

@@ -12,7 +12,8 @@ from harness import setting
 WHITE, GREY, BLACK = (255, 255, 255), (128, 128, 128), (0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
-# What tiny-sigmoid says of images of one colour: sigmoid(r - 0.5 g + 0.25 b - 0.25) of (value / 255 - 0.5) / 0.25.
+# What tiny-sigmoid says of images of one colour: sigmoid(r - 0.5 g + 0.25 b - 0.25), where each is
+# (value / 255 - 0.5) / 0.25.
 SCORES = {WHITE: "0.777300", BLACK: "0.148047", GREEN: "0.022977", BLUE: "0.320821"}
 
 
@@ -26,7 +27,7 @@ def png_header(width: int, height: int) -> bytes:
 
 def png_of(rows: list[list[tuple]]) -> bytes:
     lines = b"".join(b"\0" + b"".join(bytes(pixel) for pixel in row) for row in rows)
-    return (png_header(len(rows[0]), len(rows)) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+    return png_header(len(rows[0]), len(rows)) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
 def png(colour: tuple = WHITE, width: int = 16, height: int = 16) -> bytes:
@@ -37,8 +38,11 @@ def bmp(colour: tuple = WHITE, width: int = 16, height: int = 16) -> bytes:
     line = bytes(reversed(colour)) * width
     line += b"\0" * (-len(line) % 4)
     size = len(line) * height
-    return (struct.pack("<2sIHHI", b"BM", 54 + size, 0, 0, 54)
-            + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, size, 2835, 2835, 0, 0) + line * height)
+    return (
+        struct.pack("<2sIHHI", b"BM", 54 + size, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, size, 2835, 2835, 0, 0)
+        + line * height
+    )
 
 
 def read_png(data: bytes) -> list[list[tuple]]:
@@ -46,7 +50,7 @@ def read_png(data: bytes) -> list[list[tuple]]:
     position, packed, width, height = 8, b"", 0, 0
     while position < len(data):
         length, name = struct.unpack_from(">I4s", data, position)
-        body = data[position + 8:position + 8 + length]
+        body = data[position + 8 : position + 8 + length]
         if name == b"IHDR":
             width, height, *kind = struct.unpack(">IIBBBBB", body)
             assert kind == [8, 2, 0, 0, 0], kind
@@ -65,11 +69,13 @@ def unfilter(raw: bytes, width: int, height: int) -> list[list[tuple]]:
     size = width * 3
     above, rows = bytearray(size), []
     for y in range(height):
-        kind, line = raw[y * (size + 1)], bytearray(raw[y * (size + 1) + 1:(y + 1) * (size + 1)])
+        kind, line = raw[y * (size + 1)], bytearray(raw[y * (size + 1) + 1 : (y + 1) * (size + 1)])
         for i in range(size):
             left, corner = (line[i - 3], above[i - 3]) if i >= 3 else (0, 0)
-            line[i] = (line[i] + (0, left, above[i], (left + above[i]) // 2, paeth(left, above[i], corner))[kind]) % 256
-        rows.append([tuple(line[x:x + 3]) for x in range(0, size, 3)])
+            line[i] = (
+                line[i] + (0, left, above[i], (left + above[i]) // 2, paeth(left, above[i], corner))[kind]
+            ) % 256
+        rows.append([tuple(line[x : x + 3]) for x in range(0, size, 3)])
         above = line
     return rows
 
@@ -80,7 +86,9 @@ def drawn(extension: str, width: int, height: int, colour: tuple | None = None) 
     with tempfile.TemporaryDirectory(prefix="skincheck-test-") as folder:
         path = os.path.join(folder, "drawn" + extension)
         colours = [str(value) for value in reversed(colour)] if colour else []
-        subprocess.run([setting("SKINCHECK_DRAW_IMAGES"), path, str(width), str(height), *colours], check=True)
+        subprocess.run(
+            [setting("SKINCHECK_DRAW_IMAGES"), path, str(width), str(height), *colours], check=True
+        )
         with open(path, "rb") as file:
             return file.read()
 
@@ -97,4 +105,4 @@ def jpeg_of_claimed_size(jpeg: bytes, width: int, height: int) -> bytes:
     position = 2
     while jpeg[position + 1] not in (0xC0, 0xC1, 0xC2):
         position += 2 + struct.unpack_from(">H", jpeg, position + 2)[0]
-    return jpeg[:position + 5] + struct.pack(">HH", height, width) + jpeg[position + 9:]
+    return jpeg[: position + 5] + struct.pack(">HH", height, width) + jpeg[position + 9 :]

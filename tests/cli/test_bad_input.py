@@ -1,4 +1,4 @@
-"""Whatever an input is: exactly one row, with the status that says what is wrong, and never a crash or a hang."""
+"""Whatever an input is: exactly one row with the status that says what is wrong, never a crash or a hang."""
 
 import fcntl
 import os
@@ -36,13 +36,17 @@ class OneByOne(SkincheckTest):
 
     def test_the_whole_line_of_a_missing_file(self):
         result = self.score("gone.png")
-        self.assertEqual((HEADER + f"gone.png,not_found,,,0.5,{model_id()},no such file\n").encode(), result.stdout)
+        self.assertEqual(
+            (HEADER + f"gone.png,not_found,,,0.5,{model_id()},no such file\n").encode(), result.stdout
+        )
         self.assertEqual(1, result.code)
 
     def test_a_directory_through_a_list(self):
         os.mkdir(self.path("folder.png"))
         self.write("good.png", png())
-        self.assert_statuses(self.score(stdin=b"folder.png\ngood.png\n"), ("folder.png", "not_a_file"), ("good.png", "ok"))
+        self.assert_statuses(
+            self.score(stdin=b"folder.png\ngood.png\n"), ("folder.png", "not_a_file"), ("good.png", "ok")
+        )
 
     def test_no_permission_for_a_file(self):
         powers = self.losing_root_powers()
@@ -54,10 +58,16 @@ class OneByOne(SkincheckTest):
         for name in ("drop/a.png", "drop/closed/b.png", "drop/z.png"):
             self.write(name, png())
         os.chmod(self.path("drop/closed"), 0)
-        self.assert_statuses(self.score("drop", preexec_fn=powers),
-                             ("drop/a.png", "ok"), ("drop/closed", "denied"), ("drop/z.png", "ok"))
+        self.assert_statuses(
+            self.score("drop", preexec_fn=powers),
+            ("drop/a.png", "ok"),
+            ("drop/closed", "denied"),
+            ("drop/z.png", "ok"),
+        )
         self.assert_statuses(self.score("drop/closed", preexec_fn=powers), ("drop/closed", "denied"))
-        self.assert_statuses(self.score("drop/closed/b.png", preexec_fn=powers), ("drop/closed/b.png", "denied"))
+        self.assert_statuses(
+            self.score("drop/closed/b.png", preexec_fn=powers), ("drop/closed/b.png", "denied")
+        )
 
     def test_an_empty_file(self):
         self.write("empty.jpg", "")
@@ -80,7 +90,7 @@ class OneByOne(SkincheckTest):
     def test_a_png_and_a_bmp_that_end_early(self):
         for name, data in (("cut.png", png(WHITE, 64, 64)), ("cut.bmp", bmp(WHITE, 64, 64))):
             with self.subTest(name):
-                self.write(name, data[:-len(data) // 3])
+                self.write(name, data[: -len(data) // 3])
                 self.check(name, "truncated")
 
     def test_one_pixel_is_an_image(self):
@@ -144,12 +154,15 @@ class CutJpeg(SkincheckTest):
         self.names = []
         for tenth in range(10):
             self.names.append(f"cut{tenth}.jpg")
-            self.write(self.names[-1], whole[:data + (len(whole) - 2 - data) * (2 * tenth + 1) // 20])
+            self.write(self.names[-1], whole[: data + (len(whole) - 2 - data) * (2 * tenth + 1) // 20])
         self.write("whole.jpg", whole)
 
     def test_cut_at_any_of_ten_places_it_is_never_scored(self):
-        self.assert_statuses(self.score("whole.jpg", *self.names), ("whole.jpg", "ok"),
-                             *((name, "truncated") for name in self.names))
+        self.assert_statuses(
+            self.score("whole.jpg", *self.names),
+            ("whole.jpg", "ok"),
+            *((name, "truncated") for name in self.names),
+        )
 
     def test_allowed_it_is_scored_and_its_status_stays(self):
         result = self.score("--allow-truncated", "whole.jpg", *self.names)
@@ -161,7 +174,9 @@ class CutJpeg(SkincheckTest):
             self.assertIn(row["label"], ("benign", "malignant"))
             self.assertNotEqual("", row["error"])
         # The more of it is there, the nearer to the whole: what is missing is grey.
-        distances = [abs(float(row["malignancy"]) - float(rows[0]["malignancy"])) for row in (rows[2], rows[-1])]
+        distances = [
+            abs(float(row["malignancy"]) - float(rows[0]["malignancy"])) for row in (rows[2], rows[-1])
+        ]
         self.assertLess(distances[1], distances[0])
 
     def test_the_mere_end_marker_missing_is_an_early_end_too(self):
@@ -188,8 +203,10 @@ class UnderWay(SkincheckTest):
         running.feed("b.png\na.png\n")
         result = running.finish()
         self.assertEqual(1, result.code)
-        self.assertEqual([b"b.png,not_found", b"a.png,ok"],
-                         [b",".join(line.split(b",")[:2]) for line in result.stdout.splitlines()])
+        self.assertEqual(
+            [b"b.png,not_found", b"a.png,ok"],
+            [b",".join(line.split(b",")[:2]) for line in result.stdout.splitlines()],
+        )
 
     def test_files_of_a_directory_that_vanish_while_it_is_scored(self):
         """Nobody reads the rows, so the run comes to a stop soon; what it has not come to is removed."""
@@ -202,8 +219,11 @@ class UnderWay(SkincheckTest):
         for name in names[70:]:
             os.remove(self.path(name))
         result = running.finish()
-        self.assert_statuses(result._replace(stdout=first + result.stdout), *((name, "ok") for name in names[:70]),
-                             *((name, "not_found") for name in names[70:]))
+        self.assert_statuses(
+            result._replace(stdout=first + result.stdout),
+            *((name, "ok") for name in names[:70]),
+            *((name, "not_found") for name in names[70:]),
+        )
 
     def test_ten_thousand_bad_files_among_ten_good_ones(self):
         self.write("good.png", png())
@@ -213,8 +233,15 @@ class UnderWay(SkincheckTest):
         self.write("huge.png", png_header(30000, 30000) + chunk(b"IDAT", b"x\x9c") + chunk(b"IEND", b""))
         os.mkdir(self.path("folder.png"))
         os.mkfifo(self.path("fifo.png"))
-        bad = [("gone.png", "not_found"), ("empty.png", "empty"), ("text.jpg", "unsupported"), ("cut.jpg", "truncated"),
-               ("huge.png", "too_large"), ("folder.png", "not_a_file"), ("fifo.png", "not_a_file")]
+        bad = [
+            ("gone.png", "not_found"),
+            ("empty.png", "empty"),
+            ("text.jpg", "unsupported"),
+            ("cut.jpg", "truncated"),
+            ("huge.png", "too_large"),
+            ("folder.png", "not_a_file"),
+            ("fifo.png", "not_a_file"),
+        ]
         expected = [bad[number % len(bad)] for number in range(10_000)]
         for number in range(10):
             expected.insert(number * 1001, ("good.png", "ok"))

@@ -1,4 +1,4 @@
-"""skincheck as somebody's helper process: a path goes in, its row comes out, before the next path is given."""
+"""skincheck as somebody's helper process: a path goes in and its row comes out before the next is given."""
 
 import json
 import os
@@ -37,8 +37,14 @@ class OneAtATime(SkincheckTest):
         self.assertIn(b"7 images: 7 scored (4 malignant, 3 benign), 0 failed", result.stderr)
 
     def test_with_any_number_of_jobs_and_any_batch_size(self):
-        for options in (["--jobs", "1"], ["--jobs", "2"], ["--jobs", "4"], ["--batch-size", "8"],
-                        ["--jobs", "1", "--batch-size", "8"], ["--jobs", "4", "--batch-size", "8"]):
+        for options in (
+            ["--jobs", "1"],
+            ["--jobs", "2"],
+            ["--jobs", "4"],
+            ["--batch-size", "8"],
+            ["--jobs", "1", "--batch-size", "8"],
+            ["--jobs", "4", "--batch-size", "8"],
+        ):
             for file_format in ("csv", "jsonl"):
                 with self.subTest(options=options, format=file_format):
                     self.converse(*options, "--format", file_format)

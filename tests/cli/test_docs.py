@@ -1,12 +1,14 @@
-"""--help and the man page tell of the same options, and the examples in them are right."""
+"""--help and the man page tell of the same options, statuses, exit codes and columns."""
 
-import functools
 import re
 
 import harness
 from harness import SOURCE, SkincheckTest
 
 LONG_OPTION = r"--[a-z][a-z-]*"
+STATUSES = (
+    "ok not_found denied not_a_file empty unsupported corrupt truncated too_large io_error model_error"
+).split()
 
 
 class ManPage(SkincheckTest):
@@ -14,10 +16,11 @@ class ManPage(SkincheckTest):
         super().setUp()
         path = SOURCE / "man" / "skincheck.1"
         self.assertTrue(path.exists(), "man/skincheck.1 is missing")
-        # As a reader sees it: without the backslashes that keep a dash a dash, and without changes of the font.
-        self.page = re.sub(r"\\f(\[[^]]*\]|\(..|.)", "", path.read_text()).replace("\\-", "-").replace("\\&", "")
+        # As a reader sees it: without the backslashes that keep a dash a dash, without changes of the font.
+        self.page = (
+            re.sub(r"\\f(\[[^]]*\]|\(..|.)", "", path.read_text()).replace("\\-", "-").replace("\\&", "")
+        )
 
-    @functools.cache
     def help(self, *command: str) -> str:
         result = self.run_skincheck(*command, "--help")
         self.assert_ok(result)
@@ -33,7 +36,7 @@ class ManPage(SkincheckTest):
         return found
 
     def options_of_page(self) -> dict[str, set]:
-        """The same of the page's entries: a line that begins with the option, behind .TP or in .It, .BR and so on."""
+        """The same of the page's entries: a line behind .TP that begins with the option."""
         found = {}
         for line in re.findall(r"^\.TP\b.*\n(.+)$", self.page, re.MULTILINE):
             long_names = re.findall(LONG_OPTION, line)
@@ -54,12 +57,15 @@ class ManPage(SkincheckTest):
         for command in ([], ["preprocess"]):
             with self.subTest(command):
                 text = self.help(*command)
-                self.assertEqual(set(), set(re.findall(LONG_OPTION, text)) - set(self.options_of_help(text))
-                                 - set(self.options_of_help(self.help("preprocess"))))
+                self.assertEqual(
+                    set(),
+                    set(re.findall(LONG_OPTION, text))
+                    - set(self.options_of_help(text))
+                    - set(self.options_of_help(self.help("preprocess"))),
+                )
 
     def test_every_status_and_exit_code_is_explained(self):
-        for status in ("ok", "not_found", "denied", "not_a_file", "empty", "unsupported", "corrupt", "truncated",
-                       "too_large", "io_error", "model_error"):
+        for status in STATUSES:
             self.assertRegex(self.page, rf"\b{status}\b", "man/skincheck.1")
         for code in ("0", "1", "2", "3", "4", "130", "143"):
             self.assertRegex(self.page, rf"(?m)^(\.\w+ )?\"?{code}\b")

@@ -15,14 +15,21 @@ class Paths(SkincheckTest):
     def test_files_come_in_the_order_in_which_they_are_named(self):
         self.write("b.png", png(WHITE))
         self.write("a.png", png(BLACK))
-        self.assert_ok(self.score("b.png", "a.png", "b.png"),
-                       HEADER + row("b.png", *WHITE_ROW) + row("a.png", *BLACK_ROW) + row("b.png", *WHITE_ROW))
+        self.assert_ok(
+            self.score("b.png", "a.png", "b.png"),
+            HEADER + row("b.png", *WHITE_ROW) + row("a.png", *BLACK_ROW) + row("b.png", *WHITE_ROW),
+        )
 
     def test_files_and_directories_mixed(self):
         for name in ("drop/b.png", "drop/a.png", "last.png", "first.png"):
             self.write(name, png())
-        self.assert_statuses(self.score("last.png", "drop", "first.png"), ("last.png", "ok"), ("drop/a.png", "ok"),
-                             ("drop/b.png", "ok"), ("first.png", "ok"))
+        self.assert_statuses(
+            self.score("last.png", "drop", "first.png"),
+            ("last.png", "ok"),
+            ("drop/a.png", "ok"),
+            ("drop/b.png", "ok"),
+            ("first.png", "ok"),
+        )
 
     def test_a_directory_is_searched_recursively_in_the_order_of_bytes(self):
         for name in ("b/2.png", "b/10.png", "a.png", "c.png", "B.png", "b/deep/er/x.png", "é.png"):
@@ -51,8 +58,11 @@ class Paths(SkincheckTest):
     def test_a_file_named_outright_is_always_tried(self):
         self.write("picture", png())
         self.write(".hidden.dat", png())
-        self.assert_statuses(self.score("picture", ".hidden.dat", "--exclude", "picture"),
-                             ("picture", "ok"), (".hidden.dat", "ok"))
+        self.assert_statuses(
+            self.score("picture", ".hidden.dat", "--exclude", "picture"),
+            ("picture", "ok"),
+            (".hidden.dat", "ok"),
+        )
 
     def test_an_empty_directory_gives_no_rows_and_a_warning(self):
         os.mkdir(self.path("drop"))
@@ -92,16 +102,25 @@ class Lists(SkincheckTest):
     def test_paths_separated_by_nul(self):
         for option in ("-0", "--null"):
             with self.subTest(option):
-                self.assert_statuses(self.score(option, "-", stdin=b"a.png\0line\nbreak.png\0b.png\0"),
-                                     ("a.png", "ok"), ("line\nbreak.png", "ok"), ("b.png", "ok"))
+                self.assert_statuses(
+                    self.score(option, "-", stdin=b"a.png\0line\nbreak.png\0b.png\0"),
+                    ("a.png", "ok"),
+                    ("line\nbreak.png", "ok"),
+                    ("b.png", "ok"),
+                )
 
     def test_nul_in_a_list_of_lines_is_a_mistake_that_is_named(self):
-        self.assert_fails_with(self.score("-", stdin=b"a.png\0b.png\0"), 2, "standard input", "--null",
-                               stdout=HEADER)
+        self.assert_fails_with(
+            self.score("-", stdin=b"a.png\0b.png\0"), 2, "standard input", "--null", stdout=HEADER
+        )
 
     def test_dash_between_other_paths(self):
-        self.assert_statuses(self.score("a.png", "-", "c.png", stdin=b"b.png\n"),
-                             ("a.png", "ok"), ("b.png", "ok"), ("c.png", "ok"))
+        self.assert_statuses(
+            self.score("a.png", "-", "c.png", stdin=b"b.png\n"),
+            ("a.png", "ok"),
+            ("b.png", "ok"),
+            ("c.png", "ok"),
+        )
 
     def test_files_from(self):
         self.write("list", "b.png\na.png\n")
@@ -110,7 +129,9 @@ class Lists(SkincheckTest):
     def test_several_lists_come_after_the_paths_in_their_order(self):
         self.write("one", "b.png\n")
         self.write("two", "a.png\n")
-        result = self.score("--files-from", "two", "c.png", "--files-from=one", "--files-from", "-", stdin=b"c.png\n")
+        result = self.score(
+            "--files-from", "two", "c.png", "--files-from=one", "--files-from", "-", stdin=b"c.png\n"
+        )
         self.assert_statuses(result, ("c.png", "ok"), ("a.png", "ok"), ("b.png", "ok"), ("c.png", "ok"))
 
     def test_files_from_leaves_piped_input_alone(self):
@@ -119,7 +140,9 @@ class Lists(SkincheckTest):
 
     def test_files_from_with_nul(self):
         self.write("list", b"line\nbreak.png\0a.png")
-        self.assert_statuses(self.score("-0", "--files-from", "list"), ("line\nbreak.png", "ok"), ("a.png", "ok"))
+        self.assert_statuses(
+            self.score("-0", "--files-from", "list"), ("line\nbreak.png", "ok"), ("a.png", "ok")
+        )
 
     def test_a_list_that_is_not_there(self):
         self.assert_fails_with(self.score("a.png", "--files-from", "gone"), 2, "gone", "No such file")
@@ -143,7 +166,16 @@ class Lists(SkincheckTest):
 class Filters(SkincheckTest):
     def setUp(self):
         super().setUp()
-        for name in ("a.png", "b.png", "[a].png", "mask_a.png", "masks/a.png", "deep/masks/b.png", ".h.png", ".d/a.png"):
+        for name in (
+            "a.png",
+            "b.png",
+            "[a].png",
+            "mask_a.png",
+            "masks/a.png",
+            "deep/masks/b.png",
+            ".h.png",
+            ".d/a.png",
+        ):
             self.write("drop/" + name, png())
 
     def scored(self, *arguments) -> list[str]:
@@ -152,12 +184,16 @@ class Filters(SkincheckTest):
         return [row["path"].removeprefix("drop/") for row in csv_rows(result.stdout)]
 
     def test_without_any(self):
-        self.assertEqual(["[a].png", "a.png", "b.png", "deep/masks/b.png", "mask_a.png", "masks/a.png"], self.scored())
+        self.assertEqual(
+            ["[a].png", "a.png", "b.png", "deep/masks/b.png", "mask_a.png", "masks/a.png"], self.scored()
+        )
 
     def test_include(self):
         self.assertEqual(["a.png", "masks/a.png"], self.scored("--include", "a.*"))
-        self.assertEqual(["a.png", "b.png", "deep/masks/b.png", "masks/a.png"],
-                         self.scored("--include", "a.*", "--include", "b.*"))
+        self.assertEqual(
+            ["a.png", "b.png", "deep/masks/b.png", "masks/a.png"],
+            self.scored("--include", "a.*", "--include", "b.*"),
+        )
         self.assertEqual(["masks/a.png"], self.scored("--include=masks/*"))
 
     def test_include_does_not_widen_what_an_image_is(self):
@@ -166,13 +202,19 @@ class Filters(SkincheckTest):
 
     def test_exclude(self):
         self.assertEqual(["[a].png", "a.png", "b.png"], self.scored("--exclude", "mask*"))
-        self.assertEqual(["[a].png", "a.png", "b.png", "deep/masks/b.png", "mask_a.png"],
-                         self.scored("--exclude", "masks/*"))
-        self.assertEqual(["[a].png", "mask_a.png"],
-                         self.scored("--exclude", "masks/", "--exclude", "a.png", "--exclude", "b.png"))
+        self.assertEqual(
+            ["[a].png", "a.png", "b.png", "deep/masks/b.png", "mask_a.png"],
+            self.scored("--exclude", "masks/*"),
+        )
+        self.assertEqual(
+            ["[a].png", "mask_a.png"],
+            self.scored("--exclude", "masks/", "--exclude", "a.png", "--exclude", "b.png"),
+        )
 
     def test_globs_in_square_brackets(self):
-        self.assertEqual(["a.png", "b.png", "deep/masks/b.png", "masks/a.png"], self.scored("--include", "[ab].png"))
+        self.assertEqual(
+            ["a.png", "b.png", "deep/masks/b.png", "masks/a.png"], self.scored("--include", "[ab].png")
+        )
         self.assertEqual(["[a].png", "mask_a.png"], self.scored("--exclude", "[ab].png"))
 
     def test_globs_that_begin_with_a_dash(self):
@@ -181,8 +223,19 @@ class Filters(SkincheckTest):
         self.assertNotIn("-x.png", self.scored("--exclude=-x*"))
 
     def test_hidden(self):
-        self.assertEqual([".d/a.png", ".h.png", "[a].png", "a.png", "b.png", "deep/masks/b.png", "mask_a.png",
-                          "masks/a.png"], self.scored("--hidden"))
+        self.assertEqual(
+            [
+                ".d/a.png",
+                ".h.png",
+                "[a].png",
+                "a.png",
+                "b.png",
+                "deep/masks/b.png",
+                "mask_a.png",
+                "masks/a.png",
+            ],
+            self.scored("--hidden"),
+        )
 
     def test_a_hidden_directory_that_is_named_is_searched(self):
         self.assert_statuses(self.score("drop/.d"), ("drop/.d/a.png", "ok"))
@@ -229,7 +282,9 @@ class Links(SkincheckTest):
 
     def test_a_link_to_itself_gets_a_row(self):
         os.symlink("self.png", self.path("drop/self.png"))
-        self.assert_statuses(self.score("drop", "--follow"), ("drop/a.png", "ok"), ("drop/self.png", "not_found"))
+        self.assert_statuses(
+            self.score("drop", "--follow"), ("drop/a.png", "ok"), ("drop/self.png", "not_found")
+        )
 
 
 class Names(SkincheckTest):
@@ -260,8 +315,12 @@ class Names(SkincheckTest):
         self.check("-a.png", "--")
         self.check("--output", "--")
         self.write("plain.png", png())
-        self.assert_statuses(self.score("plain.png", "--", "-a.png", "--output"),
-                             ("plain.png", "ok"), ("-a.png", "ok"), ("--output", "ok"))
+        self.assert_statuses(
+            self.score("plain.png", "--", "-a.png", "--output"),
+            ("plain.png", "ok"),
+            ("-a.png", "ok"),
+            ("--output", "ok"),
+        )
 
     def test_255_bytes(self):
         self.check("x" * 251 + ".png")
@@ -277,7 +336,15 @@ class Names(SkincheckTest):
         self.assertTrue(self.score(name).stdout.startswith(HEADER.encode() + name + b",ok,"))
 
     def test_such_names_in_directories_and_lists(self):
-        names = [b"\xff.png", b"a,b.png", b'"q".png', b"[x].png", b"-dash.png", b"new\nline.png", b"x" * 251 + b".png"]
+        names = [
+            b"\xff.png",
+            b"a,b.png",
+            b'"q".png',
+            b"[x].png",
+            b"-dash.png",
+            b"new\nline.png",
+            b"x" * 251 + b".png",
+        ]
         for name in names:
             self.write(b"drop/" + name, png(BLUE))
         paths = sorted(b"drop/" + name for name in names)

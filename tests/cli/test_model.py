@@ -44,9 +44,13 @@ class Finding(Package):
         self.assert_ok(self.score_with("model"), self.expected)
 
     def test_by_its_name_in_the_model_path(self):
-        self.assert_ok(self.score_with("tiny-sigmoid", env={"SKINCHECK_MODEL_PATH": str(MODELS)}), self.expected)
-        self.assert_ok(self.score_with("tiny-sigmoid", env={"SKINCHECK_MODEL_PATH": f"/nowhere::{MODELS}:"}),
-                       self.expected)
+        self.assert_ok(
+            self.score_with("tiny-sigmoid", env={"SKINCHECK_MODEL_PATH": str(MODELS)}), self.expected
+        )
+        self.assert_ok(
+            self.score_with("tiny-sigmoid", env={"SKINCHECK_MODEL_PATH": f"/nowhere::{MODELS}:"}),
+            self.expected,
+        )
 
     def test_the_first_place_of_the_model_path_wins(self):
         shutil.copytree(MODELS / "tiny-sigmoid", self.path("first/tiny-sigmoid"))
@@ -95,8 +99,16 @@ class Json(Package):
         self.assert_refused(lambda spec: spec["normalise"].update(bias=1), "normalise", "bias")
 
     def test_values_that_cannot_be(self):
-        for change in ({"threshold": 1.5}, {"threshold": "0.5"}, {"format": 2}, {"sha256": "abc"}, {"name": ""},
-                       {"preprocess": [{"op": "sharpen"}]}, {"preprocess": []}, {"calibration": {"kind": "magic"}}):
+        for change in (
+            {"threshold": 1.5},
+            {"threshold": "0.5"},
+            {"format": 2},
+            {"sha256": "abc"},
+            {"name": ""},
+            {"preprocess": [{"op": "sharpen"}]},
+            {"preprocess": []},
+            {"calibration": {"kind": "magic"}},
+        ):
             with self.subTest(change):
                 self.spec = model_spec("tiny-sigmoid")
                 self.assert_refused(lambda spec, change=change: spec.update(change), next(iter(change)))
@@ -115,8 +127,13 @@ class Network(Package):
         self.write("model/model.json", json.dumps(self.spec))
 
     def test_a_wrong_hash(self):
-        self.assert_fails_with(self.score_changed(lambda spec: spec.update(sha256="0" * 64)), UNUSABLE, "model.onnx",
-                               "SHA-256", "000000000000")
+        self.assert_fails_with(
+            self.score_changed(lambda spec: spec.update(sha256="0" * 64)),
+            UNUSABLE,
+            "model.onnx",
+            "SHA-256",
+            "000000000000",
+        )
 
     def test_one_changed_byte(self):
         data = bytearray((MODELS / "tiny-sigmoid" / "model.onnx").read_bytes())

@@ -6,7 +6,17 @@ import re
 import subprocess
 
 import harness
-from harness import EXECUTABLE, HEADER, MODELS, SkincheckTest, csv_rows, environment, model_id, row, without_time
+from harness import (
+    EXECUTABLE,
+    HEADER,
+    MODELS,
+    SkincheckTest,
+    csv_rows,
+    environment,
+    model_id,
+    row,
+    without_time,
+)
 from images import BLACK, SCORES, WHITE, drawn, png
 
 USAGE, UNUSABLE = 2, 3
@@ -25,9 +35,17 @@ class CommandLine(SkincheckTest):
         self.assert_fails_with(self.score("a.png", "--bogus"), USAGE, "unknown option '--bogus'", "--")
 
     def test_what_preprocess_has_no_use_for(self):
-        for option in ("--threshold=0.5", "--format=csv", "--device=cpu", "--batch-size=1", "--precision=fp32"):
+        for option in (
+            "--threshold=0.5",
+            "--format=csv",
+            "--device=cpu",
+            "--batch-size=1",
+            "--precision=fp32",
+        ):
             with self.subTest(option):
-                self.assert_fails_with(self.preprocess("a.png", "--output", "out", option), USAGE, option.split("=")[0])
+                self.assert_fails_with(
+                    self.preprocess("a.png", "--output", "out", option), USAGE, option.split("=")[0]
+                )
 
     def test_options_that_lack_their_value(self):
         for option in ("--output", "--format", "--jobs", "--model", "--files-from", "--device"):
@@ -35,8 +53,10 @@ class CommandLine(SkincheckTest):
                 self.assert_fails_with(self.score("a.png", option), USAGE, option)
 
     def test_whole_numbers(self):
-        for option, texts in (("--jobs", ("0", "-1", "x", "", "1.5", "2x", "99999999999999999999")),
-                              ("--batch-size", ("0", "-1", "x"))):
+        for option, texts in (
+            ("--jobs", ("0", "-1", "x", "", "1.5", "2x", "99999999999999999999")),
+            ("--batch-size", ("0", "-1", "x")),
+        ):
             for text in texts:
                 with self.subTest(option=option, text=text):
                     self.assert_fails_with(self.score("a.png", f"{option}={text}"), USAGE, option)
@@ -44,8 +64,10 @@ class CommandLine(SkincheckTest):
         self.assert_ok(self.score("a.png", "-j", "2", "--batch-size", "3"))
 
     def test_options_may_stand_behind_the_paths(self):
-        self.assert_ok(self.score("a.png", "-q", "--threshold", "0.3"),
-                       HEADER + row("a.png", SCORES[WHITE], "malignant", threshold="0.3"))
+        self.assert_ok(
+            self.score("a.png", "-q", "--threshold", "0.3"),
+            HEADER + row("a.png", SCORES[WHITE], "malignant", threshold="0.3"),
+        )
 
     def test_quiet_and_verbose_exclude_each_other(self):
         self.assert_fails_with(self.score("a.png", "-q", "-v"), USAGE)
@@ -54,11 +76,19 @@ class CommandLine(SkincheckTest):
         for option in ("--version", "-V"):
             result = self.run_skincheck(option)
             self.assert_ok(result)
-            self.assertRegex(result.stdout.decode(), r"\Askincheck \d+\.\d+\.\d+ \(OpenCV \d+\.\d+\.\d+\S*\)\n\Z")
+            self.assertRegex(
+                result.stdout.decode(), r"\Askincheck \d+\.\d+\.\d+ \(OpenCV \d+\.\d+\.\d+\S*\)\n\Z"
+            )
             self.assertEqual(b"", result.stderr)
 
     def test_help(self):
-        for arguments in (["--help"], ["-h"], ["--help", "a.png"], ["preprocess", "--help"], ["preprocess", "-h"]):
+        for arguments in (
+            ["--help"],
+            ["-h"],
+            ["--help", "a.png"],
+            ["preprocess", "--help"],
+            ["preprocess", "-h"],
+        ):
             with self.subTest(arguments):
                 result = self.run_skincheck(*arguments)
                 self.assert_ok(result)
@@ -81,8 +111,10 @@ class Devices(SkincheckTest):
             self.skipTest("there is a CUDA card that this OpenCV can use")
 
     def test_cpu(self):
-        self.assert_ok(self.score("a.png", "--device", "cpu", "--precision", "fp32"),
-                       HEADER + row("a.png", SCORES[WHITE], "malignant"))
+        self.assert_ok(
+            self.score("a.png", "--device", "cpu", "--precision", "fp32"),
+            HEADER + row("a.png", SCORES[WHITE], "malignant"),
+        )
 
     def test_auto_takes_the_cpu_where_there_is_nothing_else(self):
         self.without_cuda()
@@ -95,8 +127,9 @@ class Devices(SkincheckTest):
         self.without_cuda()
         for device in ("cuda", "cuda:0"):
             with self.subTest(device):
-                self.assert_fails_with(self.score("a.png", "--device", device), UNUSABLE, f"--device {device}",
-                                       "--device cpu")
+                self.assert_fails_with(
+                    self.score("a.png", "--device", device), UNUSABLE, f"--device {device}", "--device cpu"
+                )
 
     def test_a_card_that_is_not_there(self):
         self.assert_fails_with(self.score("a.png", "--device", "cuda:999"), UNUSABLE, "--device cuda:999")
@@ -107,7 +140,9 @@ class Devices(SkincheckTest):
                 self.assert_fails_with(self.score("a.png", f"--device={device}"), USAGE, "--device")
 
     def test_fp16_needs_cuda(self):
-        self.assert_fails_with(self.score("a.png", "--device", "cpu", "--precision", "fp16"), UNUSABLE, "--precision")
+        self.assert_fails_with(
+            self.score("a.png", "--device", "cpu", "--precision", "fp16"), UNUSABLE, "--precision"
+        )
 
     def test_what_is_no_precision(self):
         self.assert_fails_with(self.score("a.png", "--precision", "bogus"), USAGE, "--precision")
@@ -138,7 +173,14 @@ class Messages(SkincheckTest):
                 result = self.score(option, "a.png", "gone.png", "--jobs", "2", "--device", "cpu")
                 self.assertEqual(1, result.code)
                 used, failed, summary = result.stderr.decode().splitlines()
-                for word in (model_id(), str(MODELS / "tiny-sigmoid"), "cpu", "fp32", "threshold 0.5", "jobs 2"):
+                for word in (
+                    model_id(),
+                    str(MODELS / "tiny-sigmoid"),
+                    "cpu",
+                    "fp32",
+                    "threshold 0.5",
+                    "jobs 2",
+                ):
                     self.assertIn(word, used)
                 self.assertEqual("skincheck: gone.png: not_found: no such file", failed)
                 self.assertIn("2 images: 1 scored", summary)
@@ -159,9 +201,17 @@ class Terminal(SkincheckTest):
 
     def shown(self, *arguments, env: dict | None = None) -> str:
         terminal, stderr = pty.openpty()
-        with open(self.path("rows"), "wb") as rows, subprocess.Popen(
-                [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), *arguments], cwd=self.folder, stdout=rows,
-                stdin=subprocess.DEVNULL, stderr=stderr, env=environment(**(env or {}))) as process:
+        with (
+            open(self.path("rows"), "wb") as rows,
+            subprocess.Popen(
+                [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), *arguments],
+                cwd=self.folder,
+                stdout=rows,
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+                env=environment(**(env or {})),
+            ) as process,
+        ):
             os.close(stderr)
             text = b""
             while True:

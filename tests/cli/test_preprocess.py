@@ -23,9 +23,13 @@ class Files(SkincheckTest):
         self.write("blue.png", png(BLUE, 40, 30))
         result = self.preprocess("blue.png", "gone.png", "--output", "out")
         self.assertEqual(1, result.code)
-        self.assertEqual((HEADER + "blue.png,ok,out/blue.png.png,\n" + "gone.png,not_found,,no such file\n").encode(),
-                         result.stdout)
-        self.assertEqual("skincheck: 2 images: 1 written, 1 failed (1 not_found); TIME\n", without_time(result.stderr))
+        self.assertEqual(
+            (HEADER + "blue.png,ok,out/blue.png.png,\n" + "gone.png,not_found,,no such file\n").encode(),
+            result.stdout,
+        )
+        self.assertEqual(
+            "skincheck: 2 images: 1 written, 1 failed (1 not_found); TIME\n", without_time(result.stderr)
+        )
         self.assertEqual([[BLUE] * 16] * 16, self.pixels("out/blue.png.png"))
         self.assertEqual(["blue.png.png"], self.listing("out"))
 
@@ -35,11 +39,16 @@ class Files(SkincheckTest):
         result = self.preprocess("drop", "./drop/a.png", self.path("drop/a.png"), "--output", "made/out/")
         self.assert_ok(result)
         inside = self.path("drop/a.png").lstrip("/")
-        self.assertEqual([("drop/a.bmp.png", "made/out/drop/a.bmp.png.png"), ("drop/a.png", "made/out/drop/a.png.png"),
-                          ("drop/deep/er/b.png", "made/out/drop/deep/er/b.png.png"),
-                          ("./drop/a.png", "made/out/drop/a.png.png"),
-                          (self.path("drop/a.png"), f"made/out/{inside}.png")],
-                         [(row["path"], row["output"]) for row in csv_rows(result.stdout)])
+        self.assertEqual(
+            [
+                ("drop/a.bmp.png", "made/out/drop/a.bmp.png.png"),
+                ("drop/a.png", "made/out/drop/a.png.png"),
+                ("drop/deep/er/b.png", "made/out/drop/deep/er/b.png.png"),
+                ("./drop/a.png", "made/out/drop/a.png.png"),
+                (self.path("drop/a.png"), f"made/out/{inside}.png"),
+            ],
+            [(row["path"], row["output"]) for row in csv_rows(result.stdout)],
+        )
         for row in csv_rows(result.stdout):
             self.assertEqual([[WHITE] * 16] * 16, self.pixels(row["output"]))
 
@@ -53,8 +62,9 @@ class Files(SkincheckTest):
     def test_nothing_is_written_outside_the_folder(self):
         self.write("a.png", png())
         self.write("work/b/c.png", png())
-        result = self.preprocess("../a.png", "b/../../a.png", "b/../b/c.png", "--output", "../out",
-                                 cwd_below="work")
+        result = self.preprocess(
+            "../a.png", "b/../../a.png", "b/../b/c.png", "--output", "../out", cwd_below="work"
+        )
         self.assert_ok(result)
         self.assertEqual(["a.png", "out", "work"], self.listing())
         self.assertEqual(["b"], self.listing("work"))
@@ -73,13 +83,15 @@ class Files(SkincheckTest):
             self.folder = whole
 
     def test_names_of_every_kind(self):
-        names = [b"caf\xe9.png", b"a,\"b\".png", b"new\nline.png", b"[x].png"]
+        names = [b"caf\xe9.png", b'a,"b".png', b"new\nline.png", b"[x].png"]
         for name in names:
             self.write(name, png())
         result = self.preprocess("-0", "-o", "out", stdin=b"\0".join(names))
         self.assert_ok(result)
-        self.assertEqual([os.fsdecode(b"out/" + name + b".png") for name in names],
-                         [row["output"] for row in csv_rows(result.stdout)])
+        self.assertEqual(
+            [os.fsdecode(b"out/" + name + b".png") for name in names],
+            [row["output"] for row in csv_rows(result.stdout)],
+        )
         for name in names:
             self.assertEqual([[WHITE] * 16] * 16, read_png(self.read(b"out/" + name + b".png")))
 
@@ -89,8 +101,10 @@ class Files(SkincheckTest):
         self.write("a.png", png())
         result = self.preprocess(name, "a.png", "-o", "out")
         self.assertEqual(1, result.code)
-        self.assertEqual([(name, "io_error"), ("a.png", "ok")],
-                         [(row["path"], row["status"]) for row in csv_rows(result.stdout)])
+        self.assertEqual(
+            [(name, "io_error"), ("a.png", "ok")],
+            [(row["path"], row["status"]) for row in csv_rows(result.stdout)],
+        )
         self.assertEqual(["a.png.png"], self.listing("out"))
 
     def test_cut_jpegs(self):
@@ -109,7 +123,9 @@ class Files(SkincheckTest):
         outputs = []
         for jobs in ("1", "4"):
             result = self.preprocess("drop", "-o", "out", "--jobs", jobs)
-            outputs.append((result.stdout, [self.read("out/drop/" + name) for name in self.listing("out/drop")]))
+            outputs.append(
+                (result.stdout, [self.read("out/drop/" + name) for name in self.listing("out/drop")])
+            )
         self.assertEqual(outputs[0], outputs[1])
         self.assertEqual(12, len(outputs[0][1]))
 
@@ -168,6 +184,10 @@ class Colours(SkincheckTest):
         self.check((255, 255, 255), 8, 2, bytes([9, 9, 9]), chunk(b"tRNS", struct.pack(">HHH", 9, 9, 9)))
 
 
+def transposed(rows: list[list]) -> list[list]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 class Orientation(SkincheckTest):
     """Of a camera that was held the other way: all eight values that EXIF has."""
 
@@ -176,10 +196,10 @@ class Orientation(SkincheckTest):
         2: lambda rows: [row[::-1] for row in rows],
         3: lambda rows: [row[::-1] for row in rows[::-1]],
         4: lambda rows: rows[::-1],
-        5: lambda rows: [list(column) for column in zip(*rows)],
-        6: lambda rows: [list(column) for column in zip(*rows[::-1])],
-        7: lambda rows: [list(column) for column in zip(*[row[::-1] for row in rows[::-1]])],
-        8: lambda rows: [list(column) for column in zip(*rows)][::-1],
+        5: lambda rows: transposed(rows),
+        6: lambda rows: transposed(rows[::-1]),
+        7: lambda rows: transposed([row[::-1] for row in rows[::-1]]),
+        8: lambda rows: transposed(rows)[::-1],
     }
 
     def test_each_is_turned_upright(self):
@@ -193,9 +213,12 @@ class Orientation(SkincheckTest):
         for orientation, turn in self.TURNED.items():
             with self.subTest(orientation):
                 actual = read_png(self.read(f"out/{orientation}.jpg.png"))
-                difference = max(abs(a - b) for expected_row, row in zip(turn(plain), actual, strict=True)
-                                 for expected, pixel in zip(expected_row, row, strict=True)
-                                 for a, b in zip(expected, pixel))
+                difference = max(
+                    abs(a - b)
+                    for expected_row, row in zip(turn(plain), actual, strict=True)
+                    for expected, pixel in zip(expected_row, row, strict=True)
+                    for a, b in zip(expected, pixel, strict=True)
+                )
                 self.assertLessEqual(difference, 1)
         # The picture has a top and a left, or the test would show nothing.
         self.assertEqual(8, len({self.read(f"out/{name}.png") for name in names}))

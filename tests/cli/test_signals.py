@@ -41,7 +41,9 @@ class WhileItWaits(SkincheckTest):
                     self.assertNotIn(b"error", result.stderr)
 
     def test_preprocess_too(self):
-        running = harness.Running(["preprocess", "--model", str(MODELS / "tiny-sigmoid"), "--output", "out"], self.folder)
+        running = harness.Running(
+            ["preprocess", "--model", str(MODELS / "tiny-sigmoid"), "--output", "out"], self.folder
+        )
         self.addCleanup(running.end)
         running.feed("a.png\n")
         self.assertEqual(b"path,status,output,error\n", running.line())
@@ -102,8 +104,12 @@ class WhileItWorks(SkincheckTest):
                 result = running.finish()
                 rows = csv_rows(b"".join(first) + result.stdout)
                 self.assertEqual(code, result.code)
-                self.assertLess(len(rows), len(names))  # nobody read the rest of the rows, so it could not go on
-                self.assertEqual(["drop/" + name for name in names[:len(rows)]], [row["path"] for row in rows])
+                self.assertLess(
+                    len(rows), len(names)
+                )  # nobody read the rest of the rows, so it could not go on
+                self.assertEqual(
+                    ["drop/" + name for name in names[: len(rows)]], [row["path"] for row in rows]
+                )
                 self.assertEqual({"ok"}, {row["status"] for row in rows})
                 self.assertEqual(1, result.stderr.count(b"\n"))
                 self.assertIn(f"{len(rows)} images: {len(rows)} scored".encode(), result.stderr)
@@ -121,11 +127,19 @@ class WhileItWorks(SkincheckTest):
 
     def test_a_shell_sees_the_exit_code(self):
         self.write("a.png", png())
-        script = (f'mkfifo paths; "{EXECUTABLE}" --model "{MODELS}/tiny-sigmoid" - <paths >rows & skincheck=$!; '
-                  'exec 3>paths; echo a.png >&3; while [ "$(wc -l <rows)" -lt 2 ]; do sleep 0.05; done; '
-                  'kill -TERM $skincheck; wait $skincheck; echo "exit $?"')
-        done = subprocess.run(["sh", "-c", script], cwd=self.folder,
-                              env=environment(), capture_output=True, timeout=harness.PATIENCE, check=False)
+        script = (
+            f'mkfifo paths; "{EXECUTABLE}" --model "{MODELS}/tiny-sigmoid" - <paths >rows & skincheck=$!; '
+            'exec 3>paths; echo a.png >&3; while [ "$(wc -l <rows)" -lt 2 ]; do sleep 0.05; done; '
+            'kill -TERM $skincheck; wait $skincheck; echo "exit $?"'
+        )
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            timeout=harness.PATIENCE,
+            check=False,
+        )
         self.assertEqual("exit 143\n", done.stdout.decode(), done.stderr)
 
 

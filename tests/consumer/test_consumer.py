@@ -12,8 +12,10 @@ from images import SCORES, WHITE, png
 
 
 def command(*arguments: str, code: int = 0, cwd: str = "/", **changes: str) -> str:
-    """Runs a command, answers its standard output; all that it said is in the failure of one that ends otherwise."""
-    done = subprocess.run(arguments, cwd=cwd, env=environment(**changes), capture_output=True, check=False, timeout=500)
+    """Runs a command and answers its standard output; when it ends otherwise, all that it said is told."""
+    done = subprocess.run(
+        arguments, cwd=cwd, env=environment(**changes), capture_output=True, check=False, timeout=500
+    )
     said = (done.stdout + done.stderr).decode(errors="replace")
     if done.returncode != code:
         raise AssertionError(f"{arguments} ended with {done.returncode} in place of {code}:\n{said}")
@@ -26,8 +28,15 @@ class Installed(SkincheckTest):
         folder = tempfile.mkdtemp(prefix="skincheck-test-")
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.prefix = os.path.join(folder, "prefix")
-        command(setting("SKINCHECK_CMAKE"), "--install", setting("SKINCHECK_BUILD_DIR"),
-                "--config", setting("SKINCHECK_CONFIGURATION"), "--prefix", cls.prefix)
+        command(
+            setting("SKINCHECK_CMAKE"),
+            "--install",
+            setting("SKINCHECK_BUILD_DIR"),
+            "--config",
+            setting("SKINCHECK_CONFIGURATION"),
+            "--prefix",
+            cls.prefix,
+        )
 
     def setUp(self):
         super().setUp()
@@ -42,9 +51,18 @@ class Installed(SkincheckTest):
     def build_consumer(self) -> str:
         sanitizers = os.environ.get("SKINCHECK_SANITIZERS", "")
         flags = f"-fsanitize={sanitizers}" if sanitizers else ""
-        self.cmake("-S", str(SOURCE / "tests" / "consumer"), "-B", "build", "-G", setting("SKINCHECK_GENERATOR"),
-                   f"-DCMAKE_CXX_COMPILER={setting('SKINCHECK_COMPILER')}", f"-DCMAKE_PREFIX_PATH={self.prefix}",
-                   f"-DCMAKE_BUILD_TYPE={setting('SKINCHECK_CONFIGURATION')}", f"-DCMAKE_CXX_FLAGS={flags}")
+        self.cmake(
+            "-S",
+            str(SOURCE / "tests" / "consumer"),
+            "-B",
+            "build",
+            "-G",
+            setting("SKINCHECK_GENERATOR"),
+            f"-DCMAKE_CXX_COMPILER={setting('SKINCHECK_COMPILER')}",
+            f"-DCMAKE_PREFIX_PATH={self.prefix}",
+            f"-DCMAKE_BUILD_TYPE={setting('SKINCHECK_CONFIGURATION')}",
+            f"-DCMAKE_CXX_FLAGS={flags}",
+        )
         self.cmake("--build", "build")
         return self.path("build/consumer")
 
@@ -57,8 +75,10 @@ class Installed(SkincheckTest):
 
     def test_the_executable_works_where_it_was_installed(self):
         skincheck = str(pathlib.Path(self.prefix) / "bin" / "skincheck")
-        self.assertEqual(HEADER + row("a.png", SCORES[WHITE], "malignant"),
-                         self.command(skincheck, "--model", "tiny-sigmoid", "a.png", SKINCHECK_MODEL_PATH=str(MODELS)))
+        self.assertEqual(
+            HEADER + row("a.png", SCORES[WHITE], "malignant"),
+            self.command(skincheck, "--model", "tiny-sigmoid", "a.png", SKINCHECK_MODEL_PATH=str(MODELS)),
+        )
         # It finds the models that were installed beside it, whatever the prefix.
         shipped = pathlib.Path(self.prefix) / "share" / "skincheck" / "models" / "skincheck-resnet50"
         if (shipped / "model.json").exists():

@@ -602,8 +602,6 @@ TEST_CASE("damage within a file is corrupt") {
     const std::string png = test::encode(lesion, ".png");
     const std::size_t data = png.find("IDAT") + 20;
     CHECK(status_of(patch(png, data, {static_cast<char>(png[data] ^ 1)})) == Status::corrupt);
-    const std::size_t end = png.find("IEND");
-    CHECK(status_of(patch(png, end + 4, "sum!")) == Status::corrupt);
     // A JPEG with a marker in its data that nobody can have meant, and one without its tables.
     const std::string jpeg = test::encode(lesion, ".jpg");
     CHECK(status_of(patch(jpeg, jpeg.size() / 2, "\xFF\xC4")) == Status::corrupt);

@@ -16,8 +16,10 @@ from .data import DataError, Example, fingerprint, prepared_pixels, read_table
 from .export import export_onnx, fold, reference_outputs
 from .golden_cases import find_cases, golden_input, wrong_networks
 from .metrics import roc_auc
-from .network import build_network, load_backbone
+from .network import build_network, load_backbone, normalise
 from .train import Settings, predict, train
+
+SAMPLE = 256  # training images over which the shift by rounding is averaged
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -87,7 +89,8 @@ def run(options: argparse.Namespace) -> None:
         "best_epoch": best["best_epoch"],
     }
     validation = [examples[index] for index in splits["val"]]
-    onnx = _finish(spec, network, pixels[splits["val"]], validation, options.weights, terms.notice)
+    sample = _batches(pixels, splits["train"][:: max(1, len(splits["train"]) // SAMPLE)])
+    onnx = _finish(spec, network, pixels[splits["val"]], validation, sample, options.weights, terms.notice)
     package.write_package(options.package, spec, onnx, terms)
     print(f"{options.package}: validation AUC {spec['training']['validation']['auc']}, threshold {spec['threshold']}")
 
@@ -97,12 +100,13 @@ def _finish(
     network: torch.nn.Module,
     pixels: numpy.ndarray,
     validation: list[Example],
+    sample: list[torch.Tensor],
     weights: pathlib.Path,
     notice: str,
 ) -> bytes:
     """Folds, calibrates on the validation images and exports; completes `spec` and returns the graph."""
     print("validation in float32, before and after folding and rounding", flush=True)
-    folded = fold(network)
+    folded = fold(network, sample)
     everything = numpy.arange(len(validation))
     raw = _probabilities(predict(network, pixels, everything, exact=True))
     outputs = _probabilities(predict(folded, pixels, everything, exact=True))
@@ -120,6 +124,12 @@ def _finish(
     spec["training"]["validation"] = _figures(validation, truth, scores)
     spec["training"]["largest_move_by_rounding"] = round(move, 6)
     return onnx
+
+
+def _batches(pixels: numpy.ndarray, indices: numpy.ndarray) -> list[torch.Tensor]:
+    """Prepared images as the network takes them, 32 at a time."""
+    chosen = numpy.array_split(indices, max(1, len(indices) // 32))
+    return [normalise(torch.from_numpy(pixels[some]).permute(0, 3, 1, 2)).contiguous() for some in chosen]
 
 
 def _probabilities(logits: numpy.ndarray) -> numpy.ndarray:

@@ -7,12 +7,14 @@ import tempfile
 import unittest
 
 import numpy
+import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import evaluate_scores
 from skincheck_training import calibrate
 from skincheck_training.data import DataError, fingerprint, read_table
+from skincheck_training.export import round_significant
 from skincheck_training.metrics import operating_point, roc_auc, threshold_for_sensitivity
 
 HEADER = "file,malignant,group,split,source"
@@ -205,6 +207,16 @@ class EvaluateScores(unittest.TestCase):
         self.assertEqual(found["sensitivity"], "0.5000 (1 of 2)")
         self.assertEqual(found["specificity"], "0.6667 (2 of 3)")
         self.assertEqual((found["accuracy"], found["precision"], found["F1"]), ("0.6000", "0.5000", "0.5000"))
+
+
+class Rounding(unittest.TestCase):
+    def test_nearest_of_twelve_significant_bits(self):
+        values = torch.tensor([1.0, 1 + 2**-12, 1 + 2**-11, -(1 + 2**-12), 3e-6, 0.0, 1 / 3])
+        rounded = round_significant(values)
+        self.assertEqual([1.0, 1 + 2**-11, 1 + 2**-11, -(1 + 2**-11)], rounded[:4].tolist())
+        self.assertEqual(0.0, rounded[5].item())
+        self.assertLess(((rounded - values).abs() / values.abs().clamp(min=1e-30)).max().item(), 2**-12 * 1.001)
+        self.assertTrue(((rounded.view(torch.int32) & 0xFFF) == 0).all())
 
 
 if __name__ == "__main__":
