@@ -12,21 +12,12 @@
 namespace skincheck {
 namespace {
 
-// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not
-// wait for the last network to be built.
+// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not wait for
+// the last network to be built.
 class ClassifierPool {
   public:
     explicit ClassifierPool(ClassifierFactory factory) : factory_(std::move(factory)) {}
 
-    cv::Mat classify(const cv::Mat& blob) {
-        std::unique_ptr<Classifier> classifier = take();
-        cv::Mat outputs = classifier->classify(blob);
-        const std::lock_guard lock(mutex_);
-        idle_.push_back(std::move(classifier));
-        return outputs;
-    }
-
-  private:
     std::unique_ptr<Classifier> take() {
         {
             const std::lock_guard lock(mutex_);
@@ -39,6 +30,12 @@ class ClassifierPool {
         return factory_();
     }
 
+    void give_back(std::unique_ptr<Classifier> classifier) {
+        const std::lock_guard lock(mutex_);
+        idle_.push_back(std::move(classifier));
+    }
+
+  private:
     ClassifierFactory factory_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Classifier>> idle_;
@@ -109,6 +106,8 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
                   double threshold) {
     auto pool = std::make_shared<ClassifierPool>(std::move(factory));
     return [&spec, pool, options, threshold](const std::vector<Item>& items) {
+        // Taken before the images are loaded, so that who came first has the one that is ready, whose row is due first.
+        std::unique_ptr<Classifier> classifier = pool->take();
         std::vector<tl::expected<Prepared, Failure>> prepared;
         std::vector<cv::Mat> images;
         for (const Item& item : items) {
@@ -117,7 +116,8 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
                 images.push_back(prepared.back()->pixels);
             }
         }
-        const cv::Mat outputs = images.empty() ? cv::Mat() : pool->classify(to_blob(images, spec));
+        const cv::Mat outputs = images.empty() ? cv::Mat() : classifier->classify(to_blob(images, spec));
+        pool->give_back(std::move(classifier));
         std::vector<Row> rows;
         int scored = 0;
         for (std::size_t i = 0; i < items.size(); ++i) {
