@@ -12,8 +12,8 @@
 namespace skincheck {
 namespace {
 
-// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not wait for
-// the last network to be built.
+// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not
+// wait for the last network to be built.
 class ClassifierPool {
   public:
     explicit ClassifierPool(ClassifierFactory factory) : factory_(std::move(factory)) {}
@@ -106,7 +106,8 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
                   double threshold) {
     auto pool = std::make_shared<ClassifierPool>(std::move(factory));
     return [&spec, pool, options, threshold](const std::vector<Item>& items) {
-        // Taken before the images are loaded, so that who came first has the one that is ready, whose row is due first.
+        // Taken before the images are loaded, so that who came first has the one that is ready, whose row is
+        // due first.
         std::unique_ptr<Classifier> classifier = pool->take();
         std::vector<tl::expected<Prepared, Failure>> prepared;
         std::vector<cv::Mat> images;
