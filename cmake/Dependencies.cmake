@@ -11,13 +11,19 @@ find_package(TIFF REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+# libcsv and mustache bring neither CMake nor pkg-config files.
+find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
+find_library(CSV_LIBRARY csv REQUIRED)
+find_path(MUSTACHE_INCLUDE_DIR kainjow/mustache.hpp REQUIRED)
 
 function(skincheck_link_dependencies target)
     target_link_libraries(${target}
         PUBLIC opencv_core tl::expected
         PRIVATE opencv_imgproc opencv_imgcodecs opencv_dnn opencv_photo fmt::fmt Boost::filesystem
-                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF PkgConfig::zstd)
+                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF PkgConfig::zstd ${CSV_LIBRARY})
     # OpenCV's headers mix enumerations in arithmetic, which C++20 warns of.
     target_compile_options(${target} PUBLIC -Wno-deprecated-enum-enum-conversion)
-    target_include_directories(${target} SYSTEM PUBLIC ${OpenCV_INCLUDE_DIRS})
+    target_include_directories(${target} SYSTEM
+        PUBLIC ${OpenCV_INCLUDE_DIRS}
+        PRIVATE ${CSV_INCLUDE_DIR} ${MUSTACHE_INCLUDE_DIR})
 endfunction()

@@ -17,7 +17,8 @@ class Classifier {
   public:
     virtual ~Classifier() = default;
 
-    /// CV_32F N×3×H×W → CV_32F N×K raw network outputs, K the number of classes. Throws Fatal (model).
+    /// CV_32F N×3×H×W → CV_32F N×K raw network outputs, K the number of classes. Throws Fatal (model), or
+    /// std::bad_alloc, after which it can be used again.
     virtual cv::Mat classify(const cv::Mat& blob) = 0;
 };
 
@@ -46,8 +47,13 @@ std::string_view to_string(Precision precision);
 std::unique_ptr<Classifier> make_dnn_classifier(const Model& model, const Device& device,
                                                 Precision precision);
 
-/// Runs the golden vectors of `spec` and compares. Throws Fatal (model) with the seed, the expected and the
-/// actual output when one differs by more than the tolerance for the device and precision, or is not finite.
-void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision);
+/// Whether the package has golden vectors' tolerance for this device and precision.
+bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precision);
+
+/// Runs the golden vectors of `spec` and compares; for a batch size above 1 also several of them in one
+/// batch. Throws Fatal (model) with the seed, the expected and the actual output when one differs by more
+/// than the tolerance for the device and precision, or is not finite, and when there is no such tolerance.
+void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
+               int batch_size = 1);
 
 }  // namespace skincheck

@@ -29,9 +29,9 @@ struct Image {
 };
 
 /// Reads and decodes one image. EXIF and TIFF orientation are applied; grey and palette images become BGR; an
-/// alpha channel is laid over white; 16-bit samples are scaled by 1/257 and rounded; CMYK and YCCK are taken
-/// with Adobe's inversion where its marker is. Never throws for what a file contains, never blocks on a FIFO,
-/// never writes to stderr.
+/// alpha channel is laid over white, unless it is zero all over, when it is ignored; 16-bit samples are
+/// scaled by 1/257 and rounded; CMYK and YCCK are taken with Adobe's inversion where its marker is. Never
+/// throws for what a file contains, never blocks on a FIFO, never writes to stderr.
 tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options);
 
 /// The file name extensions (lower case, with the dot) of the formats that this build decodes.

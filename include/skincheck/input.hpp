@@ -5,7 +5,6 @@
 #include "skincheck/result.hpp"
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,10 +14,9 @@
 
 namespace skincheck {
 
-/// One path as it was given, with its running number from 0.
+/// One path as it was given.
 struct Item {
     std::string path;  ///< bytes, never re-encoded
-    std::uint64_t number = 0;
     std::optional<Failure>
         failure;  ///< known before opening it, for instance a directory that may not be read
 };
@@ -65,6 +63,7 @@ struct InputOptions {
     Strings exclude;              ///< globs of files and directories to leave out of directories
     bool hidden = false;          ///< enter and take names that begin with a dot
     bool follow = false;          ///< enter symbolic links to directories
+    std::string leave_out;        ///< a directory that no walk enters, by whatever path; empty: none
     Strings extensions;           ///< what a directory is searched for: lower case, with the dot; empty: all
 };
 

@@ -96,7 +96,7 @@ struct Calibration {
     double slope = 1, intercept = 0;
 };
 
-struct OperatingPoint {
+struct OperatingPointSpec {
     std::string name;
     double threshold = 0, sensitivity = 0, specificity = 0;
 };
@@ -139,7 +139,7 @@ struct ModelSpec {
     OutputSpec output;
     Calibration calibration;
     double threshold = 0.5;
-    std::vector<OperatingPoint> operating_points;
+    std::vector<OperatingPointSpec> operating_points;
     Golden golden;
     std::string preprocess_json;  ///< {"preprocess", "normalise"} as compact JSON, for the provenance
     std::string training_json;    ///< free form

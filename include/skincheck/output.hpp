@@ -3,7 +3,6 @@
 #pragma once
 
 #include "skincheck/model.hpp"
-#include "skincheck/pipeline.hpp"
 #include "skincheck/result.hpp"
 
 #include <memory>
@@ -13,22 +12,34 @@
 
 namespace skincheck {
 
-enum class Format { csv, json, jsonl };
+/// `isic` is a submission to an ISIC challenge: image,MEL,NV,... (2018) from a model of those seven classes,
+/// else isic_id,target (2024). It holds ids in place of paths, and nothing but the score.
+enum class Format { csv, json, jsonl, isic };
 
-/// From a name (csv, json, jsonl); nothing for any other.
+/// From a name (csv, json, jsonl, isic); nothing for any other.
 std::optional<Format> parse_format(std::string_view name);
 
 /// From a file name's ending (.csv, .json, .jsonl, .ndjson; any case); nothing for any other.
 std::optional<Format> format_of_path(std::string_view path);
 
-/// Where the bytes go. Failures throw Fatal (output) with the reason.
+/// Why something cannot be written. Throughout this room.
+class CannotWrite : public Fatal {
+  public:
+    CannotWrite(const std::string& message, int error) : Fatal(ExitCode::output, message), error_(error) {}
+    int error() const { return error_; }  ///< errno
+
+  private:
+    int error_;
+};
+
+/// Where the bytes go. Failures throw CannotWrite with the reason.
 class Destination {
   public:
     virtual ~Destination() = default;
     /// Writes all of `bytes` through to the system: whoever reads the other end of a pipe has them now.
     virtual void write(std::string_view bytes) = 0;
-    /// Makes the output final: for a file flush, fsync and rename. Without it a file is never seen under its
-    /// name.
+    /// Makes the output final: for a file flush, fsync and rename; for anything else it asks for errors that
+    /// come late. Without it a file is never seen under its name.
     virtual void commit() = 0;
 };
 
@@ -37,7 +48,8 @@ std::unique_ptr<Destination> standard_output();
 
 /// A file that is written under a temporary name beside `path` and renamed by commit(); the destructor of one
 /// that was not committed removes it. An existing file keeps its mode; a path to something that is no regular
-/// file (a FIFO, a device such as /dev/stdout) is written to directly.
+/// file (a FIFO, a device such as /dev/stdout) is written to directly. Throws Fatal (interrupted) when a
+/// signal comes while a FIFO waits for its reader.
 std::unique_ptr<Destination> atomic_file(const std::string& path);
 
 /// What a reader needs to know where the rows came from.

@@ -10,8 +10,6 @@
 #include <opencv2/core/mat.hpp>
 #include <tl/expected.hpp>
 
-#include <array>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,17 +23,6 @@ using Work = std::function<std::vector<Row>(const std::vector<Item>&)>;
 
 /// Receives rows in the order of the items, from one thread at a time. May throw Fatal, which ends the run.
 using Sink = std::function<void(const Row&)>;
-
-/// Counts of what went to a sink.
-struct Summary {
-    std::uint64_t rows = 0;
-    std::array<std::uint64_t, status_count> by_status{};
-    std::uint64_t benign = 0, malignant = 0;
-
-    void add(const Row& row);
-    std::uint64_t count(Status status) const { return by_status[static_cast<std::size_t>(status)]; }
-    std::uint64_t failed() const { return rows - count(Status::ok); }
-};
 
 struct Parallelism {
     int jobs = 1;        ///< items in work at the same time, at most

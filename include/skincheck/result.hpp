@@ -1,6 +1,7 @@
 // The words that every room shares. This header depends on no other room.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -40,6 +41,13 @@ struct Failure {
     std::string message;
 };
 
+/// What every lack of memory for one image is told as.
+Failure out_of_memory();
+
+/// Of somebody else's text (a library's message, a file name): no line ends or other control characters, so
+/// that it stays in its line and cannot play with a terminal.
+std::string one_line(std::string_view text);
+
 /// What the network says of one image.
 struct Score {
     double malignancy = 0;  ///< calibrated probability in [0,1], rounded to six decimals
@@ -55,6 +63,23 @@ struct Row {
     std::optional<Label> label;
     std::string error;   ///< one line for a person; empty when the status is ok
     std::string output;  ///< the file that preprocessing wrote; empty when there is none, and in scoring
+};
+
+/// What an image is called in tables of truth and in submissions: its file's name without folders and without
+/// the ending of an image format (in any case). Any other dot belongs to the id.
+std::string image_id(std::string_view path);
+
+/// Counts of rows.
+struct Summary {
+    std::uint64_t rows = 0;
+    std::array<std::uint64_t, status_count> by_status{};
+    std::uint64_t used =
+        0;  ///< with a score or a file: those that are ok, and truncated ones that the user wanted
+    std::uint64_t benign = 0, malignant = 0;
+
+    void add(const Row& row);
+    std::uint64_t count(Status status) const { return by_status[static_cast<std::size_t>(status)]; }
+    std::uint64_t failed() const { return rows - used; }
 };
 
 /// Rounds to the six decimals that the output has, so that a label never contradicts the number beside it.

@@ -5,18 +5,11 @@
 #include <opencv2/dnn.hpp>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 namespace skincheck {
 namespace {
-
-// OpenCV's message without its file, line and function.
-std::string one_line(const cv::Exception& error) {
-    std::string line = error.err.empty() ? error.what() : error.err;
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    return line;
-}
 
 std::string shape_text(const std::vector<int>& shape) {
     return fmt::format("{}", fmt::join(shape, "x"));
@@ -57,9 +50,9 @@ class DnnClassifier : public Classifier {
             net_.setInput(blob, input_.name);
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
         } catch (const cv::Exception& error) {
-            fail(fmt::format(
-                R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}": {})",
-                CV_VERSION, device_.name(), blob.size[0], input_.name, output_, one_line(error)));
+            fail(fmt::format(R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}")",
+                             CV_VERSION, device_.name(), blob.size[0], input_.name, output_),
+                 error);
         }
         const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);
         expect_shape(shape, blob.size[0]);
@@ -71,11 +64,19 @@ class DnnClassifier : public Classifier {
         throw Fatal(ExitCode::model, fmt::format("{}: {}", origin_, reason));
     }
 
+    // Memory that is short says nothing of the network: the next image may be smaller, or have more room.
+    [[noreturn]] void fail(const std::string& what, const cv::Exception& error) const {
+        if (error.code == cv::Error::StsNoMem) {
+            throw std::bad_alloc();
+        }
+        fail(fmt::format("{}: {}", what, one_line(error.err.empty() ? error.what() : error.err)));
+    }
+
     void read(const std::string& onnx) {
         try {
             net_ = cv::dnn::readNetFromONNX(onnx.data(), onnx.size());
         } catch (const cv::Exception& error) {
-            fail(fmt::format("OpenCV {} cannot read it as ONNX: {}", CV_VERSION, one_line(error)));
+            fail(fmt::format("OpenCV {} cannot read it as ONNX", CV_VERSION), error);
         }
         if (net_.empty()) {
             fail("holds no network");
@@ -89,7 +90,7 @@ class DnnClassifier : public Classifier {
                 precision == Precision::fp16 ? cv::dnn::DNN_TARGET_CUDA_FP16 : cv::dnn::DNN_TARGET_CUDA;
             net_.setPreferableTarget(device_.cuda ? on_card : cv::dnn::DNN_TARGET_CPU);
         } catch (const cv::Exception& error) {
-            fail(fmt::format("OpenCV {} cannot use {}: {}", CV_VERSION, device_.name(), one_line(error)));
+            fail(fmt::format("OpenCV {} cannot use {}", CV_VERSION, device_.name()), error);
         }
     }
 
@@ -110,8 +111,7 @@ class DnnClassifier : public Classifier {
             }
             net_.getLayerShapes(one_image, layer, inputs, outputs);
         } catch (const cv::Exception& error) {
-            fail(fmt::format("does not take images of {}x{} pixels: {}", input_.width, input_.height,
-                             one_line(error)));
+            fail(fmt::format("does not take images of {}x{} pixels", input_.width, input_.height), error);
         }
         expect_shape(outputs.empty() ? std::vector<int>{} : outputs.front(), 1);
     }

@@ -3,12 +3,34 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace skincheck {
+namespace {
 
-void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision) {
-    const std::string key = fmt::format("{}-{}", device.cuda ? "cuda" : "cpu", to_string(precision));
+std::string tolerance_key(const Device& device, Precision precision) {
+    return fmt::format("{}-{}", device.cuda ? "cuda" : "cpu", to_string(precision));
+}
+
+template <typename Test>
+void with_advice(std::string_view advice, const Test& test) {
+    try {
+        test();
+    } catch (const Fatal& fatal) {
+        throw Fatal(ExitCode::model, fmt::format("{}; {}", fatal.what(), advice));
+    }
+}
+
+}  // namespace
+
+bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precision) {
+    return spec.golden.tolerance.count(tolerance_key(device, precision)) > 0;
+}
+
+void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
+               int batch_size) {
+    const std::string key = tolerance_key(device, precision);
     const auto tolerance = spec.golden.tolerance.find(key);
     if (tolerance == spec.golden.tolerance.end()) {
         throw Fatal(
@@ -18,25 +40,41 @@ void self_test(Classifier& classifier, const ModelSpec& spec, const Device& devi
                 "use another --device or --precision",
                 spec.id(), key));
     }
-    for (const Golden::Case& golden : spec.golden.cases) {
-        const cv::Mat input = draw_golden_input(golden.seed, spec.input.height, spec.input.width);
-        const cv::Mat outputs = classifier.classify(to_blob({input}, spec));
+    const auto expect = [&](const Golden::Case& golden, const float* actual) {
         for (std::size_t i = 0; i < golden.outputs.size(); ++i) {
-            const double expected = golden.outputs[i];
-            const double actual = outputs.at<float>(0, static_cast<int>(i));
-            if (std::abs(actual - expected) <= tolerance->second) {  // false for NaN
+            if (std::abs(actual[i] - golden.outputs[i]) <= tolerance->second) {  // false for NaN
                 continue;
             }
-            throw Fatal(
-                ExitCode::model,
-                fmt::format(
-                    "{}: the self-test failed on {}: for seed {} the output \"{}\" is {:.6f} in place "
-                    "of {:.6f}, off by more than {:g}; install the package again, or use another "
-                    "--device or --precision",
-                    spec.id(), key, golden.seed, spec.output.classes.at(i), actual, expected,
-                    tolerance->second));
+            throw Fatal(ExitCode::model,
+                        fmt::format("{}: the self-test failed on {}: for seed {} the output \"{}\" is {:.6f} "
+                                    "in place of {:.6f}, off by more than {:g}",
+                                    spec.id(), key, golden.seed, spec.output.classes.at(i), actual[i],
+                                    golden.outputs[i], tolerance->second));
         }
+    };
+    std::vector<cv::Mat> inputs;
+    with_advice("install the package again, or use another --device or --precision", [&] {
+        for (const Golden::Case& golden : spec.golden.cases) {
+            inputs.push_back(draw_golden_input(golden.seed, spec.input.height, spec.input.width));
+            expect(golden, classifier.classify(to_blob({inputs.back()}, spec)).ptr<float>());
+        }
+    });
+    if (batch_size == 1) {
+        return;
     }
+    // A network may have been exported for one image at a time, which only shows with more.
+    const std::size_t cases = inputs.size();
+    const auto size = std::clamp<std::size_t>(cases, 2, static_cast<std::size_t>(batch_size));
+    for (std::size_t i = cases; i < size; ++i) {
+        inputs.push_back(inputs.front());
+    }
+    inputs.resize(size);
+    with_advice("single images pass, so use --batch-size 1", [&] {
+        const cv::Mat outputs = classifier.classify(to_blob(inputs, spec));
+        for (std::size_t i = 0; i < size; ++i) {
+            expect(spec.golden.cases[i % cases], outputs.ptr<float>(static_cast<int>(i)));
+        }
+    });
 }
 
 }  // namespace skincheck

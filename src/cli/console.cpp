@@ -12,17 +12,6 @@ namespace {
 constexpr std::string_view red = "\033[1;31m";
 constexpr std::string_view yellow = "\033[33m";
 
-// A file name may hold newlines and terminal sequences; a message is one line.
-std::string one_line(std::string_view text) {
-    std::string line(text);
-    for (char& c : line) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            c = '?';
-        }
-    }
-    return line;
-}
-
 std::string duration(double seconds) {
     const auto whole = static_cast<std::uint64_t>(seconds);
     return whole < 3600 ? fmt::format("{}:{:02}", whole / 60, whole % 60)
@@ -105,17 +94,22 @@ void Console::progress(const Summary& summary, std::optional<std::uint64_t> tota
 }
 
 void Console::summary(const Summary& summary, std::string_view done) {
-    std::string line = fmt::format("{} {}: {} {}", summary.rows, summary.rows == 1 ? "image" : "images",
-                                   summary.rows - summary.failed(), done);
+    std::string line =
+        fmt::format("{} {}: {} {}", summary.rows, summary.rows == 1 ? "image" : "images", summary.used, done);
     if (summary.benign + summary.malignant > 0) {
         line += fmt::format(" ({} malignant, {} benign)", summary.malignant, summary.benign);
     }
+    const std::uint64_t cut = summary.used - summary.count(Status::ok);  // by --allow-truncated
+    if (cut > 0) {
+        line += fmt::format(", {} of them truncated", cut);
+    }
     line += fmt::format(", {} failed", summary.failed());
     std::string statuses;
-    for (int status = 1; status < status_count; ++status) {
-        if (const std::uint64_t count = summary.by_status.at(static_cast<std::size_t>(status)); count > 0) {
-            statuses += fmt::format("{}{} {}", statuses.empty() ? "" : ", ", count,
-                                    to_string(static_cast<Status>(status)));
+    for (int i = 1; i < status_count; ++i) {
+        const auto status = static_cast<Status>(i);
+        const std::uint64_t count = summary.count(status) - (status == Status::truncated ? cut : 0);
+        if (count > 0) {
+            statuses += fmt::format("{}{} {}", statuses.empty() ? "" : ", ", count, to_string(status));
         }
     }
     if (!statuses.empty()) {

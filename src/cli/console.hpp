@@ -1,7 +1,7 @@
 // What a person sees on standard error: messages and progress.
 #pragma once
 
-#include "skincheck/pipeline.hpp"
+#include "skincheck/result.hpp"
 
 #include "cli/options.hpp"
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <exception>
+#include <new>
 
 using namespace skincheck;
 using namespace skincheck::cli;
@@ -37,8 +38,14 @@ void occupy_closed_descriptors() {
 ExitCode run(const std::vector<std::string>& arguments) {
     const Invocation invocation = parse_command_line(arguments);
     if (!invocation.text.empty()) {
-        standard_output()->write(invocation.text);
+        const auto destination = standard_output();
+        destination->write(invocation.text);
+        destination->commit();
         return ExitCode::ok;
+    }
+    if (invocation.evaluate) {
+        Console console(invocation.evaluate->verbosity, false);
+        return run_evaluate(*invocation.evaluate, console);
     }
     const CommonOptions& common = invocation.score ? invocation.score->common : invocation.preprocess->common;
     Console console(common.verbosity, common.progress);
@@ -57,8 +64,14 @@ int main(int argc, char** argv) {
         set_up_opencv();
         return static_cast<int>(run({argv + 1, argv + argc}));
     } catch (const Fatal& fatal) {
+        if (fatal.code() == ExitCode::interrupted) {  // the library does not know by which signal
+            return static_cast<int>(caught_signal().value_or(fatal.code()));
+        }
         console.error(fatal.what());
         return static_cast<int>(fatal.code());
+    } catch (const std::bad_alloc&) {
+        console.error("not enough memory; use fewer --jobs or a smaller --batch-size");
+        return static_cast<int>(ExitCode::model);
     } catch (const std::exception& error) {
         console.error(error.what());
         return static_cast<int>(ExitCode::model);

@@ -2,55 +2,17 @@
 
 #include "skincheck/result.hpp"
 
-#include <CLI/CLI.hpp>
+#include "cli/command_line.hpp"
+
+#include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
-#include <opencv2/core/utility.hpp>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <type_traits>
+#include <locale>
 
 namespace skincheck::cli {
 namespace {
-
-constexpr const char* notice =
-    "For research only: skincheck is no medical device, and a score is no diagnosis.";
-
-// CLI11 knows nothing of the paths, because it would read a name in square brackets as a list; so the usage
-// line is ours.
-class HelpFormatter : public CLI::Formatter {
-  public:
-    explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(30); }
-    std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
-        return usage_ + "\n";
-    }
-
-  private:
-    std::string usage_;
-};
-
-// The whole of `text` as a number in [low, high].
-template <typename Number>
-Number parse_number(const std::string& text, const char* option, Number low, Number high) {
-    Number value{};
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || rest != end || !(value >= low && value <= high)) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("{}: '{}' is not a {} from {} to {}", option, text,
-                                std::is_integral_v<Number> ? "whole number" : "number", low, high));
-    }
-    return value;
-}
-
-void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
-                     const char* value_name, const char* help) {
-    app.add_option_function<std::string>(
-           name, [&values](const std::string& value) { values.push_back(value); }, help)
-        ->type_name(value_name)
-        ->trigger_on_parse();
-}
 
 void add_input_options(CLI::App& app, CommonOptions& options) {
     InputOptions& input = options.input;
@@ -86,18 +48,7 @@ void add_running_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_message_options(CLI::App& app, CommonOptions& options) {
-    const auto set = [&options](Verbosity verbosity) {
-        if (options.verbosity != Verbosity::normal && options.verbosity != verbosity) {
-            throw Fatal(ExitCode::usage, "--quiet and --verbose exclude each other");
-        }
-        options.verbosity = verbosity;
-    };
-    app.add_flag_callback(
-           "-q,--quiet", [set] { set(Verbosity::quiet); }, "Say nothing but errors")
-        ->group("Messages");
-    app.add_flag_callback(
-           "-v,--verbose", [set] { set(Verbosity::verbose); }, "Say what is used, and name each failed input")
-        ->group("Messages");
+    add_message_options(app, options.verbosity);
     app.add_flag_callback(
            "--no-progress", [&options] { options.progress = false; }, "Show no progress on the terminal")
         ->group("Messages");
@@ -118,10 +69,10 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
                options.format = parse_format(text);
                if (!options.format) {
                    throw Fatal(ExitCode::usage,
-                               fmt::format("--format: '{}' is none of csv, json, jsonl", text));
+                               fmt::format("--format: '{}' is none of csv, json, jsonl, isic", text));
                }
            },
-           "csv, json or jsonl (default: by the ending of --output, else csv)")
+           "csv, json, jsonl or isic (default: by the ending of --output, else csv)")
         ->type_name("FORMAT")
         ->group("Output");
     app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
@@ -143,41 +94,6 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
         ->group("Running");
 }
 
-// Runs CLI11 over what stands before "--". What it does not know are paths, or unknown options. Answers the
-// text of
-// --help or --version, if it was asked for.
-std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector<std::string>& paths) {
-    app.allow_extras();
-    app.set_help_flag("-h,--help", "Print this help")->group("Messages");
-    app.set_version_flag("-V,--version",
-                         fmt::format("skincheck {} (OpenCV {})", SKINCHECK_VERSION, cv::getVersionString()),
-                         "Print the version")
-        ->group("Messages");
-    const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-    const std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1,
-                                         arguments.end());
-    arguments.erase(separator, arguments.end());
-    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
-    try {
-        app.parse(std::move(arguments));
-    } catch (const CLI::CallForHelp&) {
-        return app.help();
-    } catch (const CLI::CallForVersion& version) {
-        return version.what() + std::string("\n");
-    } catch (const CLI::ParseError& error) {
-        throw Fatal(ExitCode::usage, error.what());
-    }
-    paths = app.remaining();
-    for (const std::string& path : paths) {
-        if (path.size() > 1 && path.front() == '-') {
-            throw Fatal(ExitCode::usage,
-                        fmt::format("unknown option '{0}' (a path? put -- before it)", path));
-        }
-    }
-    paths.insert(paths.end(), after.begin(), after.end());
-    return "";
-}
-
 // Without a path, a list is read from a pipe or a file on standard input, but nobody types one into a
 // terminal.
 void complete_input(InputOptions& input, const char* command) {
@@ -193,10 +109,23 @@ void complete_input(InputOptions& input, const char* command) {
     input.paths.emplace_back("-");
 }
 
+// `skincheck -o drop/*.jpg` must not replace the first image by the rows of the others.
+void refuse_image(const std::string& output) {
+    const std::string lower = boost::algorithm::to_lower_copy(output, std::locale::classic());
+    for (const std::string& extension : image_extensions()) {
+        if (lower.ends_with(extension)) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("--output {}: rows do not go into a file with the name of an image; "
+                                    "name one for them (.csv, .json, .jsonl)",
+                                    output));
+        }
+    }
+}
+
 Invocation parse_preprocess(const std::vector<std::string>& arguments) {
     Invocation invocation;
     PreprocessOptions options;
-    CLI::App app;
+    CLI::App app("", preprocess_command);
     app.formatter(
         std::make_shared<HelpFormatter>("Usage: skincheck preprocess --output DIR [OPTIONS] [PATH...]\n\n"
                                         "Writes what the network would see of each image, before "
@@ -223,14 +152,15 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     Invocation invocation;
     ScoreOptions options;
     CLI::App app;
-    app.formatter(
-        std::make_shared<HelpFormatter>("Usage: skincheck [OPTIONS] [PATH...]\n"
-                                        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n\n"
-                                        "Scores dermoscopic images for malignancy: one row for each input, "
-                                        "in the order of the inputs. PATH is an\n"
-                                        "image, or a directory that is searched for images, or '-' for a "
-                                        "list of paths on standard input, which is\n"
-                                        "also read when there is no PATH."));
+    app.formatter(std::make_shared<HelpFormatter>(
+        "Usage: skincheck [OPTIONS] [PATH...]\n"
+        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
+        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n\n"
+        "Scores dermoscopic images for malignancy: one row for each input, "
+        "in the order of the inputs. PATH is an\n"
+        "image, or a directory that is searched for images, or '-' for a "
+        "list of paths on standard input, which is\n"
+        "also read when there is no PATH."));
     app.footer(
         fmt::format("Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable,\n"
                     "4 output cannot be written, 130/143 interrupted. More: man skincheck\n{}",
@@ -241,6 +171,7 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     add_message_options(app, options.common);
     invocation.text = parse(app, arguments, options.common.input.paths);
     if (invocation.text.empty()) {
+        refuse_image(options.output);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
@@ -253,8 +184,16 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
 }  // namespace
 
 Invocation parse_command_line(const std::vector<std::string>& arguments) {
-    if (!arguments.empty() && arguments.front() == "preprocess") {
+    const std::string command = arguments.empty() ? "" : arguments.front();
+    if (command == preprocess_command) {
         return parse_preprocess({arguments.begin() + 1, arguments.end()});
+    }
+    if (command == evaluate_command) {
+        Invocation invocation;
+        EvaluateCommandOptions options;
+        invocation.text = parse_evaluate({arguments.begin() + 1, arguments.end()}, options);
+        invocation.evaluate = std::move(options);
+        return invocation;
     }
     return parse_score(arguments);
 }

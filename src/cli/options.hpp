@@ -1,6 +1,7 @@
 // The command line → plain structs.
 #pragma once
 
+#include "skincheck/evaluate.hpp"
 #include "skincheck/image.hpp"
 #include "skincheck/input.hpp"
 #include "skincheck/model.hpp"
@@ -39,10 +40,27 @@ struct PreprocessOptions {
     std::string output;  ///< a folder
 };
 
+enum class EvaluateFormat { text, json };
+
+struct EvaluateCommandOptions {
+    std::string truth;
+    TruthOptions truth_options;
+    std::vector<std::string> results;  ///< one or two files; "-" is standard input
+    ResultsOptions results_options;
+    EvaluateOptions options;
+    EvaluateFormat format = EvaluateFormat::text;
+    std::string output;  ///< empty: standard output
+    std::string report;  ///< an HTML file; empty: none
+    std::string images;  ///< folder of the images for the report's thumbnails
+    bool strict = false;
+    Verbosity verbosity = Verbosity::normal;
+};
+
 /// What there is to do, after reading the command line.
 struct Invocation {
     std::optional<ScoreOptions> score;
     std::optional<PreprocessOptions> preprocess;
+    std::optional<EvaluateCommandOptions> evaluate;
     std::string text;  ///< of --help or --version; then there is nothing else to do
 };
 

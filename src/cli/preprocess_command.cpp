@@ -11,51 +11,72 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
+#include <sstream>
+#include <system_error>
 
 namespace skincheck::cli {
 namespace {
 
 namespace fs = boost::filesystem;
 
-// DIR/a/b.jpg.png for a/b.jpg: the whole path and its ending stay, so that no two inputs meet in one file.
-// What would lead out of DIR is replaced.
+// DIR/a/b.jpg.png for a/b.jpg: the whole path and its ending stay. What would lead out of DIR is replaced:
+// the root by "_", ".." by "__"; and a name of nothing but underscores gets two more, so that no two files
+// meet in one.
 std::string output_path(const std::string& folder, const std::string& path) {
     fs::path result(folder);
-    for (const fs::path& part : fs::path(path).relative_path()) {
-        if (part != ".") {
-            result /= part == ".." ? fs::path("__") : part;
+    if (path.starts_with('/')) {
+        result /= "_";
+    }
+    std::istringstream parts(path);
+    for (std::string part; std::getline(parts, part, '/');) {
+        if (part.empty() || part == ".") {
+            continue;
         }
+        const bool underscores = part.find_first_not_of('_') == std::string::npos;
+        result /= part == ".." ? "__" : underscores ? part + "__" : part;
     }
     return result.string() + ".png";
 }
 
-// A fault of the folder as a whole, which every other image would meet too, is Fatal; one of this name is a
-// Failure.
+// Whether the name of this one output is at fault, and not what all of them share: the disk, the folder.
+bool is_of_one_name(int error) {
+    return error == EACCES || error == EPERM || error == EISDIR || error == ENOTDIR ||
+           error == ENAMETOOLONG || error == ELOOP || error == EEXIST;
+}
+
+Failure not_written(const std::string& reason) {
+    return {Status::io_error, fmt::format("its PNG cannot be written: {}", reason)};
+}
+
 tl::expected<std::string, Failure> save_png(const std::string& folder, const Item& item,
                                             const cv::Mat& pixels) {
-    const std::string path = output_path(folder, item.path);
+    std::string path = output_path(folder, item.path);
+    std::vector<std::uint8_t> bytes;
+    if (!cv::imencode(".png", pixels, bytes)) {
+        return tl::unexpected(not_written("it cannot be encoded"));
+    }
     boost::system::error_code error;
     fs::create_directories(fs::path(path).parent_path(), error);
-    if (error == boost::system::errc::permission_denied || error == boost::system::errc::no_space_on_device ||
-        error == boost::system::errc::read_only_file_system) {
+    if (error && !is_of_one_name(error.value())) {
         throw Fatal(ExitCode::output, fmt::format("cannot write {}: {}", path, error.message()));
     }
     if (error) {
-        return tl::unexpected(
-            Failure{Status::io_error, fmt::format("no folder for its output: {}", error.message())});
+        return tl::unexpected(not_written(error.message()));
     }
-    if (fs::path(path).filename().size() > NAME_MAX) {
-        return tl::unexpected(Failure{Status::io_error, "its name is too long to put .png behind it"});
+    const fs::file_status there = fs::status(path, error);
+    if (fs::exists(there) && !fs::is_regular_file(there)) {  // a FIFO would be waited for
+        return tl::unexpected(not_written("something of its name is there and is no file"));
     }
-    if (fs::is_directory(path, error)) {
-        return tl::unexpected(Failure{Status::io_error, "its output has the name of a folder"});
+    try {
+        const auto file = atomic_file(path);
+        file->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        file->commit();
+    } catch (const CannotWrite& failure) {
+        if (!is_of_one_name(failure.error())) {
+            throw;
+        }
+        return tl::unexpected(not_written(std::generic_category().message(failure.error())));
     }
-    std::vector<std::uint8_t> bytes;
-    cv::imencode(".png", pixels, bytes);
-    const auto file = atomic_file(path);
-    file->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    file->commit();
     return path;
 }
 
@@ -77,13 +98,14 @@ void check_folder(const std::string& folder) {
 ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Cancellation& cancellation) {
     const ModelSpec spec = load_model_spec(find_model(options.common.model));
     check_folder(options.output);
+    CommonOptions common = options.common;
+    common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;
-    const Parallelism parallelism{
-        options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker), 1};
+    const Parallelism parallelism{common.jobs > 0 ? common.jobs : default_jobs(memory_of_a_worker), 1};
     const auto destination = standard_output();
     return run(
         {[&] { destination->write("path,status,output,error\n"); },
-         preprocessing_work(spec, options.common.load,
+         preprocessing_work(spec, common.load,
                             [&](const Item& item, const cv::Mat& prepared) {
                                 return save_png(options.output, item, prepared);
                             }),
@@ -91,8 +113,8 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
              destination->write(fmt::format("{},{},{},{}\n", csv_field(row.path), to_string(row.status),
                                             csv_field(row.output), csv_field(row.error)));
          },
-         [&](const Summary&) { destination->commit(); }, "written"},
-        options.common, parallelism, console, cancellation);
+         [](const Summary&) {}, [&] { destination->commit(); }, "written"},
+        common, parallelism, console, cancellation);
 }
 
 }  // namespace skincheck::cli

@@ -1,42 +1,79 @@
 #include "cli/resources.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
-#include <optional>
-#include <string>
 #include <thread>
 
 namespace skincheck::cli {
 namespace {
 
-std::optional<std::uint64_t> number_in(const char* path) {
+constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
+std::optional<std::uint64_t> number_in(const std::string& path) {
     std::ifstream in(path);
     std::uint64_t value = 0;
     return in >> value ? std::optional(value) : std::nullopt;  // "max" is no number: no limit
 }
 
+// The number behind `key` in a file of such lines; 0 when there is none.
+std::uint64_t number_of(const std::string& path, const std::string& key) {
+    std::ifstream in(path);
+    std::string word;
+    for (std::uint64_t value = 0; in >> word >> value;) {
+        if (word == key) {
+            return value;
+        }
+    }
+    return 0;
+}
+
 std::uint64_t available_memory() {
-    std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
     std::ifstream meminfo("/proc/meminfo");
     for (std::string line; std::getline(meminfo, line);) {
         if (line.rfind("MemAvailable:", 0) == 0) {
-            available = std::stoull(line.substr(13)) * 1024;
+            return std::stoull(line.substr(13)) * 1024;
         }
     }
-    const auto limit = number_in("/sys/fs/cgroup/memory.max");
-    const auto used = number_in("/sys/fs/cgroup/memory.current");
-    if (limit && used) {
-        available = std::min(available, *limit - std::min(*limit, *used));
-    }
-    return available;
+    return unlimited;
+}
+
+// Those that taskset or a container leaves to this process.
+std::uint64_t usable_cores() {
+    cpu_set_t set;
+    const int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    return count > 0 ? static_cast<std::uint64_t>(count) : std::max(1U, std::thread::hardware_concurrency());
 }
 
 }  // namespace
 
+ControlGroup read_control_group(const std::string& folder) {
+    ControlGroup group;
+    std::ifstream cpu(folder + "/cpu.max");
+    std::uint64_t quota = 0;
+    std::uint64_t period = 0;  // both in microseconds
+    if (cpu >> quota >> period && period > 0) {
+        group.cores = (quota + period - 1) / period;
+    }
+    const auto limit = number_in(folder + "/memory.max");
+    const auto used = number_in(folder + "/memory.current");
+    if (limit && used) {
+        // Files that were read count as used, and are given up when somebody needs the memory.
+        const std::uint64_t held =
+            *used - std::min(*used, number_of(folder + "/memory.stat", "inactive_file"));
+        group.bytes = *limit - std::min(*limit, held);
+    }
+    return group;
+}
+
 int default_jobs(std::uint64_t bytes_each) {
-    const std::uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-    return static_cast<int>(std::clamp<std::uint64_t>(available_memory() / bytes_each, 1, cores));
+    const ControlGroup group = read_control_group("/sys/fs/cgroup");
+    const std::uint64_t cores = std::min(usable_cores(), group.cores.value_or(unlimited));
+    const std::uint64_t bytes = std::min(available_memory(), group.bytes.value_or(unlimited));
+    return static_cast<int>(
+        std::clamp<std::uint64_t>(bytes / bytes_each, 1, std::max<std::uint64_t>(1, cores)));
 }
 
 }  // namespace skincheck::cli

@@ -1,8 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 namespace skincheck::cli {
+
+/// What a control group (version 2) leaves to its processes; nothing where it sets no limit.
+struct ControlGroup {
+    std::optional<std::uint64_t> cores;  ///< rounded up
+    std::optional<std::uint64_t> bytes;  ///< of memory, counting what the page cache would give back
+};
+
+/// Of the group whose files are in `folder`.
+ControlGroup read_control_group(const std::string& folder);
 
 /// How many workers suit this machine when each needs `bytes_each` of memory: one a core, fewer where memory
 /// is short, at least one. Counts the cores that this process may use, and the memory that the system and its

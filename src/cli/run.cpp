@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
+#include <exception>
 #include <optional>
 #include <thread>
 
@@ -18,7 +18,7 @@ namespace {
 bool can_be_counted(const InputOptions& input) {
     const auto is_file = [](const std::string& path) {
         struct stat status {};
-        return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+        return path != "-" && stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
     };
     return std::find(input.paths.begin(), input.paths.end(), "-") == input.paths.end() &&
            std::all_of(input.files_from.begin(), input.files_from.end(), is_file);
@@ -28,21 +28,10 @@ bool can_be_counted(const InputOptions& input) {
 class Counter {
   public:
     explicit Counter(const InputOptions& input) {
-        thread_ = std::jthread([this, input] {
-            try {
-                const auto source = open_source(
-                    input, [](std::string_view) {}, cancellation_);
-                std::uint64_t count = 0;
-                while (source->next()) {
-                    ++count;
-                }
-                if (!cancellation_.requested()) {
-                    total_ = count;
-                    known_ = true;
-                }
-            } catch (const Fatal&) {  // the run itself meets the same fault and tells it
-            }
-        });
+        try {
+            thread_ = std::jthread([this, input] { count(input); });
+        } catch (const std::exception&) {  // no thread to be had: then nobody is told how long it will take
+        }
     }
     ~Counter() { cancellation_.request(); }
     Counter(const Counter&) = delete;
@@ -53,22 +42,27 @@ class Counter {
     }
 
   private:
+    void count(const InputOptions& input) {
+        try {
+            const auto source = open_source(
+                input, [](std::string_view) {}, cancellation_);
+            std::uint64_t count = 0;
+            while (source->next()) {
+                ++count;
+            }
+            if (!cancellation_.requested()) {
+                total_ = count;
+                known_ = true;
+            }
+        } catch (const std::exception&) {  // the run itself meets the same fault and tells it
+        }
+    }
+
     Cancellation cancellation_;
     std::atomic<std::uint64_t> total_{0};
     std::atomic<bool> known_{false};
     std::jthread thread_;  // last: it joins before what it uses goes
 };
-
-ExitCode exit_code(const Summary& summary) {
-    switch (caught_signal()) {
-        case SIGINT:
-            return ExitCode::interrupted;
-        case SIGTERM:
-            return ExitCode::terminated;
-        default:
-            return summary.failed() > 0 ? ExitCode::some_failed : ExitCode::ok;
-    }
-}
 
 }  // namespace
 
@@ -90,17 +84,29 @@ ExitCode run(const Run& run, const CommonOptions& options, const Parallelism& pa
         }
         console.progress(summary, counter ? counter->total() : std::nullopt);
     };
+    std::exception_ptr error;
+    bool output_failed = false;
     try {
         run_pipeline(*source, run.work, sink, parallelism, cancellation);
     } catch (const Fatal& fatal) {
-        if (fatal.code() != ExitCode::output) {
-            run.finish(summary);  // the rows so far are right: they are kept
-        }
-        throw;
+        error = std::current_exception();
+        output_failed = fatal.code() == ExitCode::output;
+    } catch (...) {
+        error = std::current_exception();
     }
-    run.finish(summary);
+    if (!output_failed) {
+        run.finish(summary);  // the rows so far are right: they are kept
+        const bool complete = !error && !caught_signal();
+        if (complete || summary.rows > 0) {  // no rows must not take the place of what was there before
+            run.commit();
+        }
+    }
+    if (error) {
+        std::rethrow_exception(error);
+    }
     console.summary(summary, run.done);
-    return exit_code(summary);
+    return caught_signal().value_or(summary.rows > summary.count(Status::ok) ? ExitCode::some_failed
+                                                                             : ExitCode::ok);
 }
 
 }  // namespace skincheck::cli

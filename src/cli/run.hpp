@@ -15,11 +15,14 @@ struct Run {
     std::function<void()> begin;  ///< called when the input is open
     Work work;
     std::function<void(const Row&)> write;
-    std::function<void(const Summary&)> finish;  ///< makes the output final; also after an interruption
+    std::function<void(const Summary&)> finish;  ///< writes what stands behind the rows
+    std::function<void()> commit;                ///< makes the output final
     std::string_view done;                       ///< what an image that is ok was: "scored"
 };
 
-/// Sends the input of `options` through the pipeline, with progress, messages and the summary.
+/// Sends the input of `options` through the pipeline, with progress, messages and the summary. A run that is
+/// interrupted or fails makes the rows that it wrote final too, unless it is the output that failed; without
+/// one row it commits nothing.
 ExitCode run(const Run& run, const CommonOptions& options, const Parallelism& parallelism, Console& console,
              Cancellation& cancellation);
 

@@ -24,10 +24,10 @@ std::uint64_t memory_of_a_worker(const Model& model) {
 // the last the network's bytes are no longer needed.
 class ClassifierMaker {
   public:
-    ClassifierMaker(Model& model, const Device& device, Precision precision, int workers)
-        : model_(model), device_(device), precision_(precision), still_to_make_(workers) {
+    ClassifierMaker(Model& model, const Device& device, Precision precision, const Parallelism& parallelism)
+        : model_(model), device_(device), precision_(precision), still_to_make_(parallelism.jobs) {
         ready_ = make();
-        self_test(*ready_, model_.spec, device_, precision_);
+        self_test(*ready_, model_.spec, device_, precision_, parallelism.batch_size);
     }
 
     // One worker at a time, because OpenCV's reader of ONNX needs several times the network's size while it
@@ -57,17 +57,26 @@ class ClassifierMaker {
 }  // namespace
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation) {
-    const Device device = choose_device(options.device);
-    const Precision precision = choose_precision(options.precision, device);
+    Device device = choose_device(options.device);
+    Precision precision = choose_precision(options.precision, device);
     Model model = load_model(find_model(options.common.model));
+    if (options.device == "auto" && !can_be_tested(model.spec, device, precision)) {
+        console.warn(fmt::format("model.json of {} has no golden.tolerance for {}, so the CPU is used",
+                                 model.spec.id(), device.name()));
+        device = {};
+        precision = choose_precision(options.precision, device);
+    }
     const double threshold = options.threshold.value_or(model.spec.threshold);
     Parallelism parallelism;
     parallelism.jobs =
         options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker(model));
     parallelism.batch_size = std::max(1, options.batch_size);
 
-    ClassifierMaker maker(model, device, precision, parallelism.jobs);
+    ClassifierMaker maker(model, device, precision, parallelism);
 
+    if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
+        throw Fatal(ExitCode::interrupted, "interrupted before the first image");
+    }
     const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
     const auto writer =
         make_writer(options.format.value_or(Format::csv),
@@ -76,16 +85,13 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
         fmt::format("model {} from {}, device {}, precision {}, threshold {}, jobs {}, batch size {}",
                     model.spec.id(), model.directory, device.name(), to_string(precision), threshold,
                     parallelism.jobs, parallelism.batch_size));
-    return run({[&] { writer->begin(); },
-                scoring_work(
-                    model.spec, [&maker] { return maker.next(); }, options.common.load, threshold),
-                [&](const Row& row) { writer->row(row); },
-                [&](const Summary& summary) {
-                    writer->end(summary);
-                    destination->commit();
-                },
-                "scored"},
-               options.common, parallelism, console, cancellation);
+    return run(
+        {[&] { writer->begin(); },
+         scoring_work(
+             model.spec, [&maker] { return maker.next(); }, options.common.load, threshold),
+         [&](const Row& row) { writer->row(row); }, [&](const Summary& summary) { writer->end(summary); },
+         [&] { destination->commit(); }, "scored"},
+        options.common, parallelism, console, cancellation);
 }
 
 }  // namespace skincheck::cli

@@ -12,7 +12,11 @@ static_assert(std::atomic<Cancellation*>::is_always_lock_free && std::atomic<int
               "a signal handler may touch nothing that locks");
 
 void handle(int signal) {
-    caught = signal;
+    if (caught.exchange(signal) != 0) {
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);  // takes effect when this handler returns
+        return;
+    }
     if (Cancellation* cancellation = target.load()) {
         cancellation->request();
     }
@@ -24,7 +28,6 @@ void cancel_on_signals(Cancellation& cancellation) {
     target = &cancellation;
     struct sigaction action {};
     action.sa_handler = handle;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
     sigemptyset(&action.sa_mask);
     for (const int signal : {SIGINT, SIGTERM}) {
         struct sigaction before {};
@@ -35,8 +38,15 @@ void cancel_on_signals(Cancellation& cancellation) {
     }
 }
 
-int caught_signal() {
-    return caught;
+std::optional<ExitCode> caught_signal() {
+    switch (caught) {
+        case SIGINT:
+            return ExitCode::interrupted;
+        case SIGTERM:
+            return ExitCode::terminated;
+        default:
+            return std::nullopt;
+    }
 }
 
 }  // namespace skincheck::cli

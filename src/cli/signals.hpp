@@ -1,14 +1,17 @@
 #pragma once
 
 #include "skincheck/input.hpp"
+#include "skincheck/result.hpp"
+
+#include <optional>
 
 namespace skincheck::cli {
 
 /// From now on SIGINT and SIGTERM request `cancellation`, which must live on to the end of the program. A
-/// second signal ends the program at once.
+/// second signal, whichever of them it is, ends the program at once.
 void cancel_on_signals(Cancellation& cancellation);
 
-/// The signal that came, or 0.
-int caught_signal();
+/// The exit code that belongs to the signal that came; nothing when none came.
+std::optional<ExitCode> caught_signal();
 
 }  // namespace skincheck::cli

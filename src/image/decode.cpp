@@ -1,8 +1,20 @@
 #include "image/decode.hpp"
 
+#include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <locale>
+
 namespace skincheck {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> lack_of_memory{
+    "out of memory", "not enough memory", "insufficient memory", "failed to allocate", "no space for"};
+
+}  // namespace
 
 std::optional<Failure> check_image_size(std::uint64_t width, std::uint64_t height,
                                         const ImageLimits& limits) {
@@ -18,15 +30,12 @@ std::optional<Failure> check_image_size(std::uint64_t width, std::uint64_t heigh
     return std::nullopt;
 }
 
-std::string one_line(std::string text) {
-    constexpr std::size_t longest = 200;
-    text = text.substr(0, text.find('\n')).substr(0, longest);
-    for (char& c : text) {
-        if (c < ' ' || c > '~') {
-            c = '?';
-        }
-    }
-    return text;
+// The words of libpng, zlib and libtiff. Not "Memory allocation of ... is beyond the ... limit", which is how
+// libtiff tells of a file that asks for too much.
+bool is_lack_of_memory(std::string_view message) {
+    const std::string lower = boost::algorithm::to_lower_copy(std::string(message), std::locale::classic());
+    return std::any_of(lack_of_memory.begin(), lack_of_memory.end(),
+                       [&](std::string_view words) { return lower.find(words) != std::string::npos; });
 }
 
 }  // namespace skincheck

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace skincheck {
 
@@ -22,8 +23,8 @@ inline tl::unexpected<Failure> image_failure(Status status, std::string message)
 /// Nothing when an image of this size may be decoded; to be asked before anything of that size is allocated.
 std::optional<Failure> check_image_size(std::uint64_t width, std::uint64_t height, const ImageLimits& limits);
 
-/// A decoder library's message as part of ours: one line, printable.
-std::string one_line(std::string text);
+/// Of a decoder library's message: whether it is about memory, and not about the file.
+bool is_lack_of_memory(std::string_view message);
 
 enum class JpegColours {
     by_markers,        ///< as JFIF and Adobe markers and the components' names say; YCbCr if there is no word

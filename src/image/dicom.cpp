@@ -39,8 +39,8 @@ std::optional<Failure> check_plain(const DicomHeader& header) {
     const bool colour =
         header.samples == 3 && (header.photometric == "RGB" || header.photometric == "YBR_FULL");
     if (!colour && !(header.samples == 1 && is_grey(header))) {
-        return Failure{Status::unsupported, fmt::format("a DICOM of {} samples a pixel, {}", header.samples,
-                                                        one_line(header.photometric))};
+        return Failure{Status::unsupported,
+                       fmt::format("a DICOM of {} samples a pixel, {}", header.samples, header.photometric)};
     }
     if (header.bits_allocated != 8 || header.bits_stored != 8 || header.is_signed != 0) {
         return Failure{Status::unsupported,
@@ -113,7 +113,7 @@ Decoded decode_encapsulated(Bytes bytes, const DicomHeader& header, const ImageL
         return image_failure(
             Status::unsupported,
             fmt::format("a DICOM of transfer syntax {}; only plain and 8-bit JPEG pixels are read",
-                        one_line(header.transfer_syntax)));
+                        header.transfer_syntax));
     }
     const auto frame = first_frame(bytes, header);
     if (!frame) {

@@ -55,11 +55,15 @@ std::optional<Element> read_element(Bytes bytes, std::uint64_t at, bool is_expli
     return element;
 }
 
+/// Identifiers and code words, which are ASCII of at most 64 characters (PS3.5, 6.2); anything else is cut
+/// and marked, for it gets into messages.
 std::string text_of(Bytes bytes, const Element& element) {
-    std::string text(text_at(bytes, element.value, element.length));
+    std::string text(text_at(bytes, element.value, std::min<std::size_t>(element.length, 64)));
     while (!text.empty() && (text.back() == ' ' || text.back() == '\0')) {
         text.pop_back();
     }
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return text;
 }
 
@@ -113,8 +117,8 @@ class Walk {
                 return image_failure(Status::truncated, "the DICOM ends before its picture begins");
             }
             if (!meta && !known_form()) {
-                return image_failure(Status::unsupported, fmt::format("a DICOM of transfer syntax {}",
-                                                                      one_line(header_.transfer_syntax)));
+                return image_failure(Status::unsupported,
+                                     fmt::format("a DICOM of transfer syntax {}", header_.transfer_syntax));
             }
             if (depth_ == 0 && element->tag == pixel_data) {
                 header_.pixels = element->value;

@@ -1,11 +1,11 @@
 #include "image/file.hpp"
 
 #include "image/decode.hpp"
+#include "result/descriptor.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <optional>
@@ -14,22 +14,6 @@
 namespace skincheck {
 
 namespace {
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
 
 Failure failure_of(int error) {
     const std::string reason = std::generic_category().message(error);
@@ -52,7 +36,7 @@ Failure failure_of(int error) {
     }
 }
 
-std::optional<Failure> refuse(const struct stat& about, std::uint64_t max_bytes) {
+std::optional<Failure> refuse_other_than_file(const struct stat& about) {
     if (S_ISDIR(about.st_mode)) {
         return Failure{Status::not_a_file, "a directory, not a file"};
     }
@@ -62,6 +46,10 @@ std::optional<Failure> refuse(const struct stat& about, std::uint64_t max_bytes)
                                                      : "a device";
         return Failure{Status::not_a_file, fmt::format("{}, not a regular file", kind)};
     }
+    return std::nullopt;
+}
+
+std::optional<Failure> refuse_size(const struct stat& about, std::uint64_t max_bytes) {
     if (about.st_size == 0) {
         return Failure{Status::empty, "the file is empty"};
     }
@@ -73,24 +61,13 @@ std::optional<Failure> refuse(const struct stat& about, std::uint64_t max_bytes)
 }
 
 /// Appends up to `count` bytes; fewer only at the end of the file. Gives errno, or 0.
-int append(int fd, std::vector<std::uint8_t>& bytes, std::size_t count) {
-    std::size_t done = bytes.size();
-    bytes.resize(done + count);
-    while (done < bytes.size()) {
-        const ssize_t got = ::read(fd, bytes.data() + done, bytes.size() - done);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return errno;
-        }
-        if (got == 0) {
-            break;
-        }
-        done += static_cast<std::size_t>(got);
-    }
-    bytes.resize(done);
-    return 0;
+int append(const Descriptor& file, std::vector<std::uint8_t>& bytes, std::size_t count) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + count);
+    std::size_t got = 0;
+    const int error = read_all(file, bytes.data() + before, count, got);
+    bytes.resize(before + got);
+    return error;
 }
 
 }  // namespace
@@ -100,24 +77,35 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
         std::string::npos) {  // the system would open another file: the one named up to the NUL
         return image_failure(Status::not_found, "no such file: a name cannot hold a NUL byte");
     }
+    // Looked at before it is opened, which alone can be felt: a FIFO's writer would go on, a tape would
+    // rewind.
+    struct stat about {};
+    if (::stat(path.c_str(), &about) != 0) {
+        return tl::make_unexpected(failure_of(errno));
+    }
+    if (auto refused = refuse_other_than_file(about)) {
+        return tl::make_unexpected(*std::move(refused));
+    }
     int opened = -1;
-    do {  // O_NONBLOCK: opening a FIFO does not wait for its writer
+    do {  // O_NONBLOCK: should it be a FIFO by now, this does not wait for its writer
         opened = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     } while (opened < 0 && errno == EINTR);
     if (opened < 0) {
         return tl::make_unexpected(failure_of(errno));
     }
     const Descriptor file(opened);
-    struct stat about {};
     if (::fstat(file.get(), &about) != 0) {
         return tl::make_unexpected(failure_of(errno));
     }
-    if (auto refused = refuse(about, max_bytes)) {
+    if (auto refused = refuse_other_than_file(about)) {
+        return tl::make_unexpected(*std::move(refused));
+    }
+    if (auto refused = refuse_size(about, max_bytes)) {
         return tl::make_unexpected(*std::move(refused));
     }
     const auto size = static_cast<std::size_t>(about.st_size);
     ImageFile result;
-    if (const int error = append(file.get(), result.bytes, std::min(size, sniff_size)); error != 0) {
+    if (const int error = append(file, result.bytes, std::min(size, sniff_size)); error != 0) {
         return tl::make_unexpected(failure_of(error));
     }
     if (result.bytes.empty()) {
@@ -130,7 +118,7 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
     }
     result.format = *format;
     if (size > result.bytes.size()) {
-        if (const int error = append(file.get(), result.bytes, size - result.bytes.size()); error != 0) {
+        if (const int error = append(file, result.bytes, size - result.bytes.size()); error != 0) {
             return tl::make_unexpected(failure_of(error));
         }
     }

@@ -167,8 +167,7 @@ Failure failure_of(const JpegState& state) {
         case JERR_CCIR601_NOTIMPL:
             return {Status::unsupported, fmt::format("a kind of JPEG that is not read: {}", reason)};
         case JERR_OUT_OF_MEMORY:
-            return {Status::too_large,
-                    "not enough memory to decode it: lower the limits or the number of jobs"};
+            return out_of_memory();
         case JERR_IMAGE_TOO_BIG:
             return {Status::too_large, "a JPEG may have at most 65500 pixels a side"};
         default:

@@ -34,8 +34,6 @@ Decoded decode(const ImageFile& file, const LoadOptions& options) {
 }  // namespace
 
 tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options) {
-    constexpr const char* no_memory =
-        "not enough memory to decode it: lower the limits or the number of jobs";
     try {
         const auto file = read_image_file(path, options.limits.max_bytes);
         if (!file) {
@@ -43,10 +41,10 @@ tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptio
         }
         return decode(*file, options);
     } catch (const std::bad_alloc&) {
-        return image_failure(Status::too_large, no_memory);
+        return tl::make_unexpected(out_of_memory());
     } catch (const cv::Exception& error) {
         if (error.code == cv::Error::StsNoMem) {
-            return image_failure(Status::too_large, no_memory);
+            return tl::make_unexpected(out_of_memory());
         }
         return image_failure(Status::corrupt, fmt::format("cannot be decoded: {}", one_line(error.err)));
     } catch (const std::exception& error) {

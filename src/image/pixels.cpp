@@ -1,6 +1,9 @@
 #include "image/pixels.hpp"
 
 #include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include <algorithm>
 
 namespace skincheck {
 
@@ -40,16 +43,38 @@ cv::Mat orient_image(const cv::Mat& stored, int orientation) {
     }
 }
 
-cv::Mat lay_over_white(const cv::Mat& bgra) {
+namespace {
+
+bool is_clear_all_over(const cv::Mat& bgra) {
+    for (int y = 0; y < bgra.rows; ++y) {
+        const auto* row = bgra.ptr<cv::Vec4b>(y);
+        if (std::any_of(row, row + bgra.cols, [](const cv::Vec4b& pixel) { return pixel[3] != 0; })) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+cv::Mat lay_over_white(const cv::Mat& bgra, Alpha alpha) {
     cv::Mat bgr(bgra.size(), CV_8UC3);
+    if (is_clear_all_over(bgra)) {
+        cv::cvtColor(bgra, bgr, cv::COLOR_BGRA2BGR);
+        return bgr;
+    }
     for (int y = 0; y < bgra.rows; ++y) {
         const auto* from = bgra.ptr<cv::Vec4b>(y);
         auto* to = bgr.ptr<cv::Vec3b>(y);
         for (int x = 0; x < bgra.cols; ++x) {
-            const unsigned alpha = from[x][3];
+            const unsigned opaque = from[x][3];
+            const unsigned white = 255 - opaque;
             for (int c = 0; c < 3; ++c) {
+                const unsigned colour = from[x][c];
                 // One rounding for the sum, so that opaque and clear pixels come out exactly.
-                to[x][c] = static_cast<unsigned char>((from[x][c] * alpha + 255 * (255 - alpha) + 127) / 255);
+                to[x][c] = alpha == Alpha::multiplied
+                               ? cv::saturate_cast<unsigned char>(colour + white)
+                               : static_cast<unsigned char>((colour * opaque + 255 * white + 127) / 255);
             }
         }
     }

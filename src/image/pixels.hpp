@@ -9,8 +9,14 @@ namespace skincheck {
 /// other value changes nothing.
 cv::Mat orient_image(const cv::Mat& stored, int orientation);
 
-/// CV_8UC4 BGRA, alpha not multiplied in → CV_8UC3 BGR over white.
-cv::Mat lay_over_white(const cv::Mat& bgra);
+enum class Alpha {
+    straight,   ///< the colours are those of an opaque pixel
+    multiplied  ///< they are multiplied by alpha already
+};
+
+/// CV_8UC4 BGRA → CV_8UC3 BGR over white. Where not one pixel has any alpha, the colours stay as they are:
+/// such a picture shows nothing, so its fourth channel was not meant as alpha.
+cv::Mat lay_over_white(const cv::Mat& bgra, Alpha alpha = Alpha::straight);
 
 /// value * factor / 255, rounded; both 0..255.
 constexpr unsigned char multiply_8bit(unsigned value, unsigned factor) {

@@ -8,7 +8,6 @@
 
 #include <csetjmp>
 #include <cstring>
-#include <vector>
 
 namespace skincheck {
 
@@ -20,6 +19,7 @@ struct PngState {
     png_infop info = nullptr;
     Bytes bytes;
     std::size_t position = 0;
+    int passes = 1;  ///< over all rows, each of which fills in more of an interlaced picture
     char message[128]{};
     bool cut = false;      ///< the file ended before the picture did
     bool damaged = false;  ///< libpng only warned, but pixels are wrong
@@ -85,16 +85,21 @@ bool read_header(PngState& state) {
     png_set_scale_16(state.png);
     png_set_gray_to_rgb(state.png);
     png_set_bgr(state.png);
-    png_set_interlace_handling(state.png);
+    state.passes = png_set_interlace_handling(state.png);
     png_read_update_info(state.png, state.info);
     return true;
 }
 
-bool read_rows(PngState& state, png_bytepp rows) {
+bool read_rows(PngState& state, cv::Mat& pixels) {
     if (setjmp(png_jmpbuf(state.png)) != 0) {
         return false;
     }
-    png_read_image(state.png, rows);
+    // Row by row, not by png_read_image(): its list of rows can be larger than the picture.
+    for (int pass = 0; pass < state.passes; ++pass) {
+        for (int y = 0; y < pixels.rows; ++y) {
+            png_read_row(state.png, pixels.ptr(y), nullptr);
+        }
+    }
     png_read_end(state.png, state.info);
     return true;
 }
@@ -102,6 +107,9 @@ bool read_rows(PngState& state, png_bytepp rows) {
 Failure failure_of(const PngState& state) {
     if (state.cut) {
         return {Status::truncated, "the PNG ends before its picture does"};
+    }
+    if (is_lack_of_memory(state.message)) {
+        return out_of_memory();
     }
     return {Status::corrupt, fmt::format("the PNG is damaged: {}", one_line(state.message))};
 }
@@ -142,11 +150,7 @@ Decoded decode_png(Bytes bytes, const ImageLimits& limits) {
         return image_failure(Status::unsupported, "a kind of PNG that is not read");
     }
     cv::Mat pixels(static_cast<int>(height), static_cast<int>(width), CV_8UC(channels), cv::Scalar::all(0));
-    std::vector<png_bytep> rows(height);
-    for (std::size_t y = 0; y < rows.size(); ++y) {
-        rows[y] = pixels.ptr(static_cast<int>(y));
-    }
-    if (!read_rows(state, rows.data()) || state.damaged) {
+    if (!read_rows(state, pixels) || state.damaged) {
         return tl::make_unexpected(failure_of(state));
     }
     return Image{orient_image(channels == 4 ? lay_over_white(pixels) : pixels, orientation_of(state)), false};

@@ -18,6 +18,7 @@ namespace {
 /// What libtiff reads from and tells to; it stands still while the file is open.
 struct TiffState {
     Bytes bytes;
+    std::uint64_t max_memory = 0;  ///< of one block of it
     std::uint64_t position = 0;
     bool damaged = false;
     char message[200]{};
@@ -70,13 +71,13 @@ struct Close {
 };
 using Tiff = std::unique_ptr<TIFF, Close>;
 
-Tiff open_tiff(TiffState& state, std::uint64_t max_memory) {
+Tiff open_tiff(TiffState& state) {
     const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(TIFFOpenOptionsAlloc(),
                                                                                    &TIFFOpenOptionsFree);
     if (options == nullptr) {
         throw std::bad_alloc();
     }
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(max_memory));
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(state.max_memory));
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), on_error, &state);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), on_warning, &state);
     // m: no memory mapping; O: the strips' places are read only as they are needed
@@ -137,7 +138,7 @@ void put_grey_16(const std::uint16_t* from, int count, bool white_is_zero, cv::V
 }
 
 /// libtiff's own conversion of 16-bit grey drops the low byte, where that of colours rounds.
-bool read_grey_16(TIFF* tiff, const TiffLayout& layout, cv::Mat& pixels) {
+bool read_grey_16(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Mat& pixels) {
     const bool white_is_zero = layout.photometric == PHOTOMETRIC_MINISWHITE;
     std::uint32_t block_width = layout.width;
     std::uint32_t block_height = 1;
@@ -149,6 +150,11 @@ bool read_grey_16(TIFF* tiff, const TiffLayout& layout, cv::Mat& pixels) {
     const tmsize_t size = tiled ? TIFFTileSize(tiff) : TIFFScanlineSize(tiff);
     if (block_width == 0 || block_height == 0 || size <= 0 ||
         static_cast<std::uint64_t>(size) != std::uint64_t{block_width} * block_height * 2) {
+        return false;
+    }
+    if (static_cast<std::uint64_t>(size) > state.max_memory) {
+        fmt::format_to_n(state.message, sizeof state.message - 1,
+                         "its tiles of {}x{} pixels are far larger than it", block_width, block_height);
         return false;
     }
     std::vector<std::uint16_t> block(static_cast<std::size_t>(size) / 2);
@@ -171,9 +177,25 @@ bool read_grey_16(TIFF* tiff, const TiffLayout& layout, cv::Mat& pixels) {
     return true;
 }
 
-/// Everything else, by libtiff's conversion to RGBA with alpha multiplied in.
-bool read_colours(TIFF* tiff, cv::Mat& pixels, TiffState& state) {
-    std::vector<std::uint32_t> raster(pixels.total());
+/// How alpha stands in the file. From then on libtiff takes it for multiplied in, so that it leaves the
+/// colours alone: what it multiplies by zero is lost.
+Alpha take_over_alpha(TIFF* tiff) {
+    std::uint16_t count = 0;
+    std::uint16_t* kinds = nullptr;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds);
+    if (count == 0 || kinds[0] != EXTRASAMPLE_UNASSALPHA) {
+        return Alpha::multiplied;
+    }
+    std::vector<std::uint16_t> changed(kinds, kinds + count);
+    changed[0] = EXTRASAMPLE_ASSOCALPHA;
+    TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, count, changed.data());
+    return Alpha::straight;
+}
+
+/// Everything else, by libtiff's conversion to RGBA.
+bool read_colours(TIFF* tiff, const TiffState& state, cv::Mat& pixels) {
+    const Alpha alpha = take_over_alpha(tiff);
+    cv::Mat bgra(pixels.size(), CV_8UC4, cv::Scalar::all(0));
     TIFFRGBAImage image{};
     constexpr int stop_on_error = 1;
     char message[1024]{};
@@ -182,21 +204,22 @@ bool read_colours(TIFF* tiff, cv::Mat& pixels, TiffState& state) {
     }
     image.orientation = ORIENTATION_TOPLEFT;  // as stored: turning is our work
     image.req_orientation = ORIENTATION_TOPLEFT;
-    const bool read = TIFFRGBAImageGet(&image, raster.data(), image.width, image.height) != 0;
+    const bool read = TIFFRGBAImageGet(&image, bgra.ptr<std::uint32_t>(), image.width, image.height) != 0;
     TIFFRGBAImageEnd(&image);
     if (!read || state.damaged) {
         return false;
     }
-    const std::uint32_t* from = raster.data();
-    for (int y = 0; y < pixels.rows; ++y) {
-        auto* to = pixels.ptr<cv::Vec3b>(y);
-        for (int x = 0; x < pixels.cols; ++x, ++from) {
-            const unsigned white = 255 - TIFFGetA(*from);
-            to[x] = {cv::saturate_cast<unsigned char>(TIFFGetB(*from) + white),
-                     cv::saturate_cast<unsigned char>(TIFFGetG(*from) + white),
-                     cv::saturate_cast<unsigned char>(TIFFGetR(*from) + white)};
+    for (int y = 0; y < bgra.rows; ++y) {
+        auto* row = bgra.ptr<cv::Vec4b>(y);
+        for (int x = 0; x < bgra.cols; ++x) {
+            std::uint32_t packed = 0;
+            std::memcpy(&packed, &row[x], sizeof packed);
+            row[x] = {
+                static_cast<unsigned char>(TIFFGetB(packed)), static_cast<unsigned char>(TIFFGetG(packed)),
+                static_cast<unsigned char>(TIFFGetR(packed)), static_cast<unsigned char>(TIFFGetA(packed))};
         }
     }
+    pixels = lay_over_white(bgra, alpha);
     return true;
 }
 
@@ -216,6 +239,13 @@ std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
     return std::nullopt;
 }
 
+Failure failure_of(const TiffState& state) {
+    if (is_lack_of_memory(state.message)) {
+        return out_of_memory();
+    }
+    return {Status::corrupt, fmt::format("the TIFF is damaged: {}", one_line(state.message))};
+}
+
 }  // namespace
 
 Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
@@ -231,24 +261,21 @@ Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
     if (!is_whole(*directory, bytes.size())) {
         return image_failure(Status::truncated, "the TIFF ends before its picture does");
     }
-    TiffState state{bytes};
     // A tile may be larger than its picture, and a pixel has up to 8 bytes in a decoder's buffers.
-    const std::uint64_t max_memory = 16 * std::uint64_t{width} * height + bytes.size() + (64ULL << 20);
-    const Tiff tiff = open_tiff(state, max_memory);
+    TiffState state{bytes, 16 * std::uint64_t{width} * height + bytes.size() + (64ULL << 20)};
+    const Tiff tiff = open_tiff(state);
     const TiffLayout layout = tiff ? layout_of(tiff.get()) : TiffLayout{};
     if (layout.width != width || layout.height != height) {
-        return image_failure(Status::corrupt,
-                             fmt::format("the TIFF is damaged: {}", one_line(state.message)));
+        return tl::make_unexpected(failure_of(state));
     }
     if (auto refused = refuse(tiff.get(), layout)) {
         return tl::make_unexpected(*std::move(refused));
     }
-    cv::Mat pixels(static_cast<int>(height), static_cast<int>(width), CV_8UC3, cv::Scalar::all(0));
-    const bool read =
-        layout.grey_16() ? read_grey_16(tiff.get(), layout, pixels) : read_colours(tiff.get(), pixels, state);
+    cv::Mat pixels(static_cast<int>(height), static_cast<int>(width), CV_8UC3);
+    const bool read = layout.grey_16() ? read_grey_16(tiff.get(), layout, state, pixels)
+                                       : read_colours(tiff.get(), state, pixels);
     if (!read || state.damaged) {
-        return image_failure(Status::corrupt,
-                             fmt::format("the TIFF is damaged: {}", one_line(state.message)));
+        return tl::make_unexpected(failure_of(state));
     }
     const auto orientation = directory->value(tiff_tag::orientation).value_or(1);
     return Image{orient_image(pixels, orientation <= 8 ? static_cast<int>(orientation) : 1), false};

@@ -60,6 +60,10 @@ Filter::Filter(const InputOptions& options) : extensions_(options.extensions), h
         }
         exclude_.emplace_back(pattern);
     }
+    struct stat directory {};
+    if (!options.leave_out.empty() && stat(options.leave_out.c_str(), &directory) == 0) {
+        left_out_ = directory;
+    }
 }
 
 bool Filter::has_extension(const std::string& relative) const {

@@ -3,6 +3,9 @@
 
 #include "skincheck/input.hpp"
 
+#include <sys/stat.h>
+
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,9 @@ class Filter {
 
     bool takes_file(const std::string& relative) const;
     bool enters_directory(const std::string& relative) const;
+    bool leaves_out(const struct stat& directory) const {
+        return left_out_ && left_out_->st_dev == directory.st_dev && left_out_->st_ino == directory.st_ino;
+    }
     bool hides(const char* name) const { return !hidden_ && name[0] == '.'; }
 
     /// What a directory is searched for, short enough for a message.
@@ -42,6 +48,7 @@ class Filter {
     std::vector<Glob> include_;
     std::vector<Glob> exclude_;
     bool hidden_ = false;
+    std::optional<struct stat> left_out_;
 };
 
 }  // namespace skincheck

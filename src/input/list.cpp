@@ -67,7 +67,7 @@ class List final : public Source {
 std::optional<Item> List::next() {
     while (!cancellation_.requested()) {
         if (auto path = take()) {
-            return Item{std::move(*path), 0, {}};
+            return Item{std::move(*path), {}};
         }
         if (ended_) {
             break;

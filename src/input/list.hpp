@@ -8,7 +8,7 @@
 
 namespace skincheck {
 
-/// The list on standard input. Items are not numbered. All references must outlive the source.
+/// The list on standard input. All references must outlive the source.
 std::unique_ptr<Source> list_on_standard_input(char separator, const Warn& warn,
                                                const Cancellation& cancellation);
 

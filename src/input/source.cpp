@@ -17,7 +17,7 @@ bool is_directory(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/// All that the options name, one after the other, numbered.
+/// All that the options name, one after the other.
 class Sequence final : public Source {
   public:
     Sequence(InputOptions options, Warn warn, const Cancellation& cancellation)
@@ -50,7 +50,6 @@ class Sequence final : public Source {
     std::size_t lists_opened_ = 0;
     std::unique_ptr<Source> active_;
     std::optional<Item> ahead_;  ///< found by ready(), or a file named outright
-    std::uint64_t number_ = 0;
 };
 
 std::optional<Item> Sequence::next() {
@@ -62,7 +61,6 @@ std::optional<Item> Sequence::next() {
         return std::nullopt;
     }
     std::optional<Item> item = std::exchange(ahead_, std::nullopt);
-    item->number = number_++;
     return item;
 }
 
@@ -94,7 +92,7 @@ bool Sequence::open_next() {
         } else if (is_directory(path)) {
             active_ = walk_directory(path, filter_, options_.follow, warn_, cancellation_);
         } else {
-            ahead_ = Item{path, 0, {}};
+            ahead_ = Item{path, {}};
         }
         return true;
     }

@@ -144,14 +144,14 @@ std::optional<Item> Walk::step() {
 std::optional<Item> Walk::visit(const Entry& entry) {
     std::string path = levels_.back().prefix + entry.name;
     if (entry.kind == Kind::file) {
-        return Item{std::move(path), 0, {}};  // filtered when its name was read
+        return Item{std::move(path), {}};  // filtered when its name was read
     }
     const Kind kind = resolve(entry, path);
     if (kind == Kind::directory) {
         return filter_.enters_directory(relative(path)) ? enter(std::move(path)) : std::nullopt;
     }
     if (kind == Kind::file && filter_.takes_file(relative(path))) {
-        return Item{std::move(path), 0, {}};
+        return Item{std::move(path), {}};
     }
     return std::nullopt;
 }
@@ -183,7 +183,12 @@ std::optional<Item> Walk::enter(std::string path) {
     struct stat status {};
     if (!directory || fstat(dirfd(directory.get()), &status) != 0) {
         const int error = errno;
-        return Item{std::move(path), 0, unreadable(error)};
+        return Item{std::move(path), unreadable(error)};
+    }
+    if (filter_.leaves_out(status)) {
+        warn_(fmt::format("{} is left out: it is where the output goes", path));
+        found_ = found_ || levels_.empty();  // that is all there is to say
+        return std::nullopt;
     }
     if (on_the_way(status)) {
         warn_(fmt::format("link loop: {} leads back to a folder above it; left out", path));
@@ -191,7 +196,7 @@ std::optional<Item> Walk::enter(std::string path) {
     }
     levels_.push_back({path.ends_with('/') ? path : path + '/', status.st_dev, status.st_ino, {}, 0});
     if (const int error = read_entries(*directory, levels_.back()); error != 0) {
-        return Item{std::move(path), 0, unreadable(error)};
+        return Item{std::move(path), unreadable(error)};
     }
     return std::nullopt;
 }

@@ -10,7 +10,7 @@
 
 namespace skincheck {
 
-/// Walks `directory` as open_source() says. Items are not numbered. All references must outlive the source.
+/// Walks `directory` as open_source() says. All references must outlive the source.
 std::unique_ptr<Source> walk_directory(std::string directory, const Filter& filter, bool follow,
                                        const Warn& warn, const Cancellation& cancellation);
 

@@ -30,8 +30,7 @@ std::string reason_of(const Json::exception& error) {
     if (!reason.empty() && reason.front() == '[' && end != std::string::npos) {
         reason.erase(0, end + 2);
     }
-    std::replace(reason.begin(), reason.end(), '\n', ' ');
-    return reason;
+    return one_line(reason);
 }
 
 }  // namespace

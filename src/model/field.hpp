@@ -26,8 +26,6 @@ class Field {
     Field(const Json& value, std::string path, const std::string& origin)
         : value_(&value), path_(std::move(path)), origin_(&origin) {}
 
-    const Json& json() const { return *value_; }
-
     /// The value of `key` in this object.
     Field member(const std::string& key) const;
     /// That this is an object with exactly these keys.

@@ -1,9 +1,10 @@
 #include "skincheck/model.hpp"
 
+#include <boost/filesystem.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,9 +16,11 @@
 namespace skincheck {
 namespace {
 
+namespace fs = boost::filesystem;
+
 bool holds_a_model(const std::string& directory) {
-    std::error_code ignored;
-    return std::filesystem::exists(directory + "/model.json", ignored);
+    boost::system::error_code ignored;
+    return fs::exists(directory + "/model.json", ignored);
 }
 
 std::vector<std::string> folders_of_models() {
@@ -30,8 +33,8 @@ std::vector<std::string> folders_of_models() {
             }
         }
     }
-    std::error_code unreadable;
-    const auto executable = std::filesystem::read_symlink("/proc/self/exe", unreadable);
+    boost::system::error_code unreadable;
+    const auto executable = fs::read_symlink("/proc/self/exe", unreadable);
     if (!unreadable) {
         const auto prefix = executable.parent_path().parent_path();
         folders.push_back((prefix / "share/skincheck/models").string());
@@ -47,13 +50,15 @@ std::vector<std::string> folders_of_models() {
 
 std::string find_model(const std::string& name_or_directory) {
     if (name_or_directory.find('/') != std::string::npos) {
-        std::error_code ignored;
-        if (!std::filesystem::is_directory(name_or_directory, ignored)) {
+        boost::system::error_code ignored;
+        if (!fs::is_directory(name_or_directory, ignored)) {
             throw Fatal(ExitCode::model,
                         fmt::format("{}: no such folder; --model wants the folder of a model, or its name",
                                     name_or_directory));
         }
-        return name_or_directory;
+        // Messages name the files in it: DIR/model.json, with one slash.
+        return name_or_directory.substr(
+            0, std::max<std::size_t>(name_or_directory.find_last_not_of('/') + 1, 1));
     }
     // A folder here only if it is a package: a folder of results that happens to have the model's name must
     // not hide it.

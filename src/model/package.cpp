@@ -1,10 +1,11 @@
 #include "skincheck/model.hpp"
 
+#include "result/descriptor.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include <cerrno>
@@ -26,22 +27,6 @@ constexpr std::uint64_t largest_network = 2ULL << 30;  // protobuf's own limit, 
     fail(path, "cannot be read: " + std::system_category().message(error));
 }
 
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    ~Descriptor() {
-        if (number_ >= 0) {
-            close(number_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return number_; }
-
-  private:
-    int number_;
-};
-
 // The whole of a file, nothing when there is none.
 std::optional<std::string> read_file(const std::string& path, std::uint64_t limit) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -62,19 +47,12 @@ std::optional<std::string> read_file(const std::string& path, std::uint64_t limi
         fail(path, fmt::format("has {} bytes, more than the {} that it may have", about.st_size, limit));
     }
     std::string bytes(static_cast<std::size_t>(about.st_size), '\0');
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t got = read(file.get(), bytes.data() + done, bytes.size() - done);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            fail_to_read(path, errno);
-        }
-        if (got == 0) {
-            fail(path, "became shorter while it was read");
-        }
-        done += static_cast<std::size_t>(got);
+    std::size_t got = 0;
+    if (const int error = read_all(file, bytes.data(), bytes.size(), got); error != 0) {
+        fail_to_read(path, error);
+    }
+    if (got < bytes.size()) {
+        fail(path, "became shorter while it was read");
     }
     return bytes;
 }

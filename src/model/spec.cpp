@@ -101,8 +101,8 @@ Calibration calibration(const Field& field) {
     return result;
 }
 
-std::vector<OperatingPoint> operating_points(const Field& field) {
-    std::vector<OperatingPoint> points;
+std::vector<OperatingPointSpec> operating_points(const Field& field) {
+    std::vector<OperatingPointSpec> points;
     for (const Field& element : field.elements()) {
         element.expect_keys({"name", "threshold", "sensitivity", "specificity"});
         points.push_back({element.member("name").text(), element.member("threshold").number(0, 1),

@@ -44,12 +44,12 @@ std::string_view advice(int error) {
     }
 }
 
-[[noreturn]] void refuse(const std::string& path, std::string_view reason) {
-    throw Fatal(ExitCode::output, fmt::format("cannot write {}: {}", path.empty() ? "''" : path, reason));
+[[noreturn]] void refuse(const std::string& path, std::string_view reason, int error) {
+    throw CannotWrite(fmt::format("cannot write {}: {}", path.empty() ? "''" : path, reason), error);
 }
 
 [[noreturn]] void fail(const std::string& path, int error) {
-    refuse(path, std::generic_category().message(error) + std::string(advice(error)));
+    refuse(path, std::generic_category().message(error) + std::string(advice(error)), error);
 }
 
 std::string folder_of(const std::string& path) {
@@ -213,7 +213,7 @@ std::unique_ptr<Destination> direct(int fd, const std::string& path) {
 
 std::unique_ptr<Destination> atomic_file(const std::string& path) {
     if (path.empty() || path.ends_with('/')) {
-        refuse(path, "a file name is missing");
+        refuse(path, "a file name is missing", EINVAL);
     }
     const std::string target = resolve_links(path);
     if (const auto fd = own_descriptor(target)) {
@@ -227,10 +227,14 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
         return std::make_unique<AtomicFile>(path, target, nullptr);
     }
     if (S_ISDIR(status.st_mode)) {
-        refuse(path, "it is a folder; name a file in it");
+        refuse(path, "it is a folder; name a file in it", EISDIR);
     }
     if (!S_ISREG(status.st_mode)) {
-        return direct(open(target.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY), path);
+        const int fd = open(target.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0 && errno == EINTR) {
+            throw Fatal(ExitCode::interrupted, fmt::format("interrupted while {} waited for a reader", path));
+        }
+        return direct(fd, path);
     }
     // A rename would replace a write-protected file all the same.
     if (faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) {

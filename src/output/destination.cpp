@@ -1,5 +1,6 @@
 #include "destination.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -39,9 +40,22 @@ DirectDestination::~DirectDestination() {
 
 void DirectDestination::write(std::string_view bytes) {
     if (const int error = write_all(fd_, bytes); error != 0) {
-        throw Fatal(ExitCode::output,
-                    fmt::format("cannot write {}: {}", name_, std::generic_category().message(error)));
+        fail(error);
     }
+}
+
+void DirectDestination::commit() {
+    // A network's file system or a quota may refuse what it took before only when a descriptor is closed;
+    // ours stays.
+    const int copy = fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0 || (close(copy) != 0 && errno != EINTR)) {
+        fail(errno);
+    }
+}
+
+void DirectDestination::fail(int error) const {
+    throw CannotWrite(fmt::format("cannot write {}: {}", name_, std::generic_category().message(error)),
+                      error);
 }
 
 std::unique_ptr<Destination> standard_output() {

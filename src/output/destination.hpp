@@ -21,9 +21,11 @@ class DirectDestination final : public Destination {
     DirectDestination& operator=(const DirectDestination&) = delete;
 
     void write(std::string_view bytes) override;
-    void commit() override {}
+    void commit() override;
 
   private:
+    [[noreturn]] void fail(int error) const;
+
     int fd_;
     bool owned_;
     std::string name_;

@@ -1,10 +1,10 @@
 #include "skincheck/output.hpp"
 
+#include "base64.hpp"
 #include "writers.hpp"
 
 #include <nlohmann/json.hpp>
 #include <opencv2/core/utility.hpp>
-#include <openssl/evp.h>
 
 #include <utility>
 
@@ -26,15 +26,6 @@ bool is_utf8(const std::string& bytes) {
     } catch (const Json::type_error&) {
         return false;
     }
-}
-
-std::string base64(const std::string& bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
 }
 
 Json row_object(const Row& row, const Provenance& provenance, const std::string& model_id) {

@@ -19,6 +19,9 @@ std::optional<Format> parse_format(std::string_view name) {
     if (name == "jsonl") {
         return Format::jsonl;
     }
+    if (name == "isic") {
+        return Format::isic;
+    }
     return std::nullopt;
 }
 
@@ -29,7 +32,10 @@ std::optional<Format> format_of_path(std::string_view path) {
     }
     const std::string ending =
         boost::algorithm::to_lower_copy(std::string(path.substr(dot + 1)), std::locale::classic());
-    return ending == "ndjson" ? Format::jsonl : parse_format(ending);
+    if (ending == "ndjson") {
+        return Format::jsonl;
+    }
+    return ending == "isic" ? std::nullopt : parse_format(ending);
 }
 
 std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination) {
@@ -38,6 +44,8 @@ std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destin
             return json_writer(std::move(provenance), destination);
         case Format::jsonl:
             return json_lines_writer(std::move(provenance), destination);
+        case Format::isic:
+            return isic_writer(std::move(provenance), destination);
         case Format::csv:
             break;
     }

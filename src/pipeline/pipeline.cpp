@@ -26,9 +26,14 @@ class Workers {
         {
             std::vector<std::jthread> threads;
             threads.reserve(static_cast<std::size_t>(parallelism_.jobs));
-            for (int i = 0; i < parallelism_.jobs; ++i) {
-                threads.emplace_back([this] { work_until_the_end(); });
+            try {
+                for (int i = 1; i < parallelism_.jobs; ++i) {
+                    threads.emplace_back([this] { work_until_the_end(); });
+                }
+            } catch (const std::exception&) {
+                // There are no more threads to be had: those that run do the work, this one among them.
             }
+            work_until_the_end();
         }
         if (error_) {
             std::rethrow_exception(error_);
@@ -74,16 +79,27 @@ class Workers {
         return Ticket{taken_++, std::move(items)};
     }
 
-    // As many items as are at hand, up to the batch size. Only the first one is waited for.
+    // As many items as are at hand, up to the batch size. Only the first one is waited for. What the source
+    // throws comes out at the next call when there are items before it, which must get their rows.
     std::vector<Item> next_batch() {
+        if (source_error_) {
+            std::rethrow_exception(source_error_);
+        }
         std::vector<Item> items;
-        while (std::ssize(items) < parallelism_.batch_size && !cancellation_.requested() &&
-               (items.empty() || source_.ready())) {
-            std::optional<Item> item = source_.next();
-            if (!item) {
-                break;
+        try {
+            while (std::ssize(items) < parallelism_.batch_size && !cancellation_.requested() &&
+                   (items.empty() || source_.ready())) {
+                std::optional<Item> item = source_.next();
+                if (!item) {
+                    break;
+                }
+                items.push_back(std::move(*item));
             }
-            items.push_back(std::move(*item));
+        } catch (...) {
+            if (items.empty()) {
+                throw;
+            }
+            source_error_ = std::current_exception();
         }
         return items;
     }
@@ -115,6 +131,7 @@ class Workers {
     const Sink& sink_;
     const Parallelism parallelism_;
     Cancellation& cancellation_;
+    std::exception_ptr source_error_;  // belongs to who reads
 
     std::mutex mutex_;  // guards all below
     std::condition_variable changed_;

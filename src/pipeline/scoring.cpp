@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace skincheck {
@@ -54,27 +55,54 @@ struct Prepared {
     bool truncated = false;
 };
 
-// Whatever a decoder or a filter throws becomes this image's failure; a Fatal is about the model and goes on
-// up.
+bool is_lack_of_memory(const cv::Exception& error) {
+    return error.code == cv::Error::StsNoMem;
+}
+
+// Whatever a decoder, a filter or an encoder throws becomes this image's failure; a Fatal is about the model
+// or the output and goes on up.
+template <typename Call>
+auto failing_alone(const Call& call) -> decltype(call()) {
+    try {
+        return call();
+    } catch (const std::bad_alloc&) {
+        return tl::unexpected(out_of_memory());
+    } catch (const cv::Exception& error) {
+        return tl::unexpected(
+            is_lack_of_memory(error)
+                ? out_of_memory()
+                : Failure{Status::unsupported, fmt::format("cannot be prepared: {}", one_line(error.err))});
+    }
+}
+
 tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec, const LoadOptions& options) {
     if (item.failure) {
         return tl::unexpected(*item.failure);
     }
-    try {
+    return failing_alone([&]() -> tl::expected<Prepared, Failure> {
         tl::expected<Image, Failure> image = load_image(item.path, options);
         if (!image) {
             return tl::unexpected(std::move(image.error()));
         }
         return Prepared{apply_steps(image->pixels, spec), image->truncated};
+    });
+}
+
+// N×K outputs for N images; nothing when memory does not suffice for all of them together.
+std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Mat>& images,
+                                const ModelSpec& spec) {
+    if (images.empty()) {
+        return cv::Mat();
+    }
+    try {
+        return classifier.classify(to_blob(images, spec));
     } catch (const std::bad_alloc&) {
-        return tl::unexpected(
-            Failure{Status::io_error, "not enough memory for this image; use fewer --jobs"});
+        return std::nullopt;
     } catch (const cv::Exception& error) {
-        if (error.code == cv::Error::StsNoMem) {
-            return tl::unexpected(
-                Failure{Status::io_error, "not enough memory for this image; use fewer --jobs"});
+        if (is_lack_of_memory(error)) {
+            return std::nullopt;
         }
-        return tl::unexpected(Failure{Status::unsupported, fmt::format("cannot be prepared: {}", error.err)});
+        throw;
     }
 }
 
@@ -117,7 +145,7 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
                 images.push_back(prepared.back()->pixels);
             }
         }
-        const cv::Mat outputs = images.empty() ? cv::Mat() : classifier->classify(to_blob(images, spec));
+        const std::optional<cv::Mat> outputs = classify(*classifier, images, spec);
         pool->give_back(std::move(classifier));
         std::vector<Row> rows;
         int scored = 0;
@@ -126,8 +154,12 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
                 rows.push_back(unscored_row(items[i], prepared[i].error()));
                 continue;
             }
-            const std::span<const float> one(outputs.ptr<float>(scored++),
-                                             static_cast<std::size_t>(outputs.cols));
+            if (!outputs) {
+                rows.push_back(unscored_row(items[i], out_of_memory()));
+                continue;
+            }
+            const std::span<const float> one(outputs->ptr<float>(scored++),
+                                             static_cast<std::size_t>(outputs->cols));
             rows.push_back(scored_row(items[i], *prepared[i], one, spec, threshold));
         }
         return rows;
@@ -143,7 +175,8 @@ Work preprocessing_work(const ModelSpec& spec, const LoadOptions& options, Save 
                 rows.push_back(unscored_row(item, prepared.error()));
                 continue;
             }
-            tl::expected<std::string, Failure> saved = save(item, prepared->pixels);
+            tl::expected<std::string, Failure> saved =
+                failing_alone([&] { return save(item, prepared->pixels); });
             if (!saved) {
                 rows.push_back(unscored_row(item, saved.error()));
                 continue;

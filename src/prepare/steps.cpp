@@ -27,16 +27,22 @@ cv::Mat resize(const cv::Mat& pixels, cv::Size size, Interpolation interpolation
     return resized;
 }
 
+// A strip of 1 x 1,000,000 pixels shows no lesion. Its other side would grow to terabytes with the shortest
+// one, and to gigabytes between the two passes of a squash.
+void refuse_strip(const cv::Mat& pixels) {
+    if (std::max(pixels.cols, pixels.rows) > 100.0 * std::min(pixels.cols, pixels.rows)) {
+        CV_Error(cv::Error::StsOutOfRange, "one side is more than 100 times the other");
+    }
+}
+
 cv::Mat apply(const step::ResizeSquash& step, const cv::Mat& pixels) {
+    refuse_strip(pixels);
     return resize(pixels, {step.width, step.height}, step.interpolation);
 }
 
 cv::Mat apply(const step::ResizeShortestSide& step, const cv::Mat& pixels) {
+    refuse_strip(pixels);
     const double scale = static_cast<double>(step.size) / std::min(pixels.cols, pixels.rows);
-    // The other side grows with it: a strip of 1 x 1,000,000 pixels would ask for terabytes.
-    if (std::max(pixels.cols, pixels.rows) * scale > 100.0 * step.size) {
-        CV_Error(cv::Error::StsOutOfRange, "one side is more than 100 times the other");
-    }
     const auto scaled = [&](int side) {
         return std::max(step.size, static_cast<int>(std::lround(side * scale)));
     };

@@ -36,6 +36,34 @@ std::string_view to_string(Label label) {
     return label == Label::malignant ? "malignant" : "benign";
 }
 
+Failure out_of_memory() {
+    return {Status::io_error, "not enough memory for this image; use fewer --jobs"};
+}
+
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    for (char& c : line) {
+        if (c == '\n' || c == '\r' || c == '\t') {
+            c = ' ';
+        } else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') {
+            c = '?';
+        }
+    }
+    line.erase(line.find_last_not_of(' ') + 1);  // what messages end with
+    return line;
+}
+
+void Summary::add(const Row& row) {
+    ++rows;
+    ++by_status.at(static_cast<std::size_t>(row.status));
+    if (row.status == Status::ok || row.score || !row.output.empty()) {
+        ++used;
+    }
+    if (row.label) {
+        ++(*row.label == Label::malignant ? malignant : benign);
+    }
+}
+
 double round_probability(double probability) {
     return std::round(probability * 1e6) / 1e6;
 }

@@ -6,7 +6,7 @@ import resource
 import socket
 
 import harness
-from harness import HEADER, SkincheckTest, csv_rows, model_id
+from harness import HEADER, SkincheckTest, csv_rows, model_id, without_time
 from images import BLACK, WHITE, bmp, chunk, drawn, jpeg_of_claimed_size, png, png_header
 
 
@@ -169,6 +169,13 @@ class CutJpeg(SkincheckTest):
         rows = csv_rows(result.stdout)
         self.assertEqual(["ok"] + ["truncated"] * 10, [row["status"] for row in rows])
         self.assertEqual(1, result.code)
+        scored = sum(row["malignancy"] != "" for row in rows)
+        self.assertRegex(
+            without_time(result.stderr),
+            rf"\Askincheck: 11 images: {scored} scored \(\d+ malignant, \d+ benign\), {scored - 1} of them truncated, "
+            + (f"{11 - scored} failed \\({11 - scored} truncated\\)" if scored < 11 else "0 failed")
+            + "; TIME\n\\Z",
+        )
         for row in rows[2:]:  # of the first a few blocks may be there or none
             self.assertRegex(row["malignancy"], r"\A[01]\.\d{6}\Z")
             self.assertIn(row["label"], ("benign", "malignant"))

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import harness
-from harness import HEADER, SkincheckTest, row
+from harness import HEADER, SkincheckTest, csv_rows, row
 from images import SCORES, WHITE, png
 
 OUTPUT_FAILED = 4
@@ -141,6 +141,26 @@ class OutputFile(SkincheckTest):
                 self.assertIn(self.score("a.png", "-o", "r.csv", *arguments).code, (2, 3))
                 self.assertEqual(["a.png", "r.csv"], self.listing())
                 self.assertEqual(b"old", self.read("r.csv"))
+
+
+    def test_a_run_that_fails_keeps_its_rows_and_without_one_the_file_of_before(self):
+        self.write("list", b"gone.png\0")
+        for batch_size in ("1", "8"):
+            for name in ("r.csv", "new.json"):
+                with self.subTest(batch_size=batch_size, name=name):
+                    self.write("r.csv", "old")
+                    options = ("--batch-size", batch_size, "-o", name, "--files-from", "list")
+                    self.assert_fails_with(self.score(*options), 2, "list", "NUL")
+                    self.assertEqual(["a.png", "list", "r.csv"], self.listing())
+                    self.assertEqual(b"old", self.read("r.csv"))
+        self.write("list", b"a.png\na.png\nb.png\0")
+        for batch_size in ("1", "8"):
+            result = self.score("--batch-size", batch_size, "-o", "r.csv", "--files-from", "list")
+            self.assertEqual(2, result.code)
+            self.assertEqual(["a.png", "a.png"], [row["path"] for row in csv_rows(self.read("r.csv"))])
+        os.mkdir(self.path("empty"))  # finished, so it says that there was nothing
+        self.assert_ok(self.score("empty", "-o", "r.csv"))
+        self.assertEqual(HEADER.encode(), self.read("r.csv"))
 
 
 class ClosedPipe(SkincheckTest):

@@ -11,11 +11,16 @@ STATUSES = (
 ).split()
 
 
-class ManPage(SkincheckTest):
+class Page:
+    """What holds for each page; PAGE is its name, COMMANDS are those that it explains."""
+
+    PAGE = ""
+    COMMANDS = ()
+
     def setUp(self):
         super().setUp()
-        path = SOURCE / "man" / "skincheck.1"
-        self.assertTrue(path.exists(), "man/skincheck.1 is missing")
+        path = SOURCE / "man" / self.PAGE
+        self.assertTrue(path.exists(), f"man/{self.PAGE} is missing")
         # As a reader sees it: without the backslashes that keep a dash a dash, without changes of the font.
         self.page = (
             re.sub(r"\\f(\[[^]]*\]|\(..|.)", "", path.read_text()).replace("\\-", "-").replace("\\&", "")
@@ -41,28 +46,55 @@ class ManPage(SkincheckTest):
         for line in re.findall(r"^\.TP\b.*\n(.+)$", self.page, re.MULTILINE):
             long_names = re.findall(LONG_OPTION, line)
             if long_names and re.match(r"(\.\w+ )?\"?-", line):
-                found[long_names[0]] = set(re.findall(r"(?<![\w-])-\w\b", line))
+                for name in long_names:
+                    found[name] = set(re.findall(r"(?<![\w-])-\w\b", line))
         return found
 
+    def options_of_commands(self) -> dict[str, set]:
+        both = {}
+        for command in self.COMMANDS:
+            both |= self.options_of_help(self.help(*command))
+        return both
+
     def test_every_option_of_the_help_is_explained_in_the_page_and_the_other_way_round(self):
-        both = {**self.options_of_help(self.help("preprocess")), **self.options_of_help(self.help())}
-        self.assertGreater(len(both), 15)
-        self.assertEqual(both, self.options_of_page())
+        self.assertGreater(len(self.options_of_commands()), 15)
+        self.assertEqual(self.options_of_commands(), self.options_of_page())
 
     def test_the_page_mentions_no_option_that_is_not_there(self):
-        known = set(self.options_of_help(self.help())) | set(self.options_of_help(self.help("preprocess")))
-        self.assertEqual(set(), set(re.findall(rf"(?<![\w-]){LONG_OPTION}", self.page)) - known)
+        self.assertEqual(
+            set(), set(re.findall(rf"(?<![\w-]){LONG_OPTION}", self.page)) - set(self.options_of_commands()) - {"--truth"}
+        )
 
     def test_the_help_mentions_no_option_that_is_not_there(self):
-        for command in ([], ["preprocess"]):
+        for command in self.COMMANDS:
             with self.subTest(command):
-                text = self.help(*command)
-                self.assertEqual(
-                    set(),
-                    set(re.findall(LONG_OPTION, text))
-                    - set(self.options_of_help(text))
-                    - set(self.options_of_help(self.help("preprocess"))),
-                )
+                # The first help shows how the other commands are called.
+                known = set(self.options_of_commands()) | {"--truth"}
+                self.assertEqual(set(), set(re.findall(LONG_OPTION, self.help(*command))) - known)
+
+    def test_both_say_that_it_is_for_research(self):
+        for command in self.COMMANDS[:1]:
+            self.assertIn("no medical device", re.sub(r"\s+", " ", self.help(*command)))
+        self.assertRegex(self.page.lower(), r"medical\s+device")
+
+    def test_lines_of_the_help_fit_a_terminal(self):
+        for command in self.COMMANDS:
+            long = [line for line in self.help(*command).splitlines() if len(line) > 110]
+            self.assertEqual([], long)
+
+
+class Evaluate(Page, SkincheckTest):
+    PAGE = "skincheck-evaluate.1"
+    COMMANDS = (["evaluate"],)
+
+    def test_exit_codes_are_told(self):
+        for code in ("0", "1", "2", "4"):
+            self.assertRegex(self.page, rf"(?m)^\.B {code}\b")
+
+
+class Score(Page, SkincheckTest):
+    PAGE = "skincheck.1"
+    COMMANDS = ([], ["preprocess"])
 
     def test_every_status_and_exit_code_is_explained(self):
         for status in STATUSES:
@@ -73,15 +105,6 @@ class ManPage(SkincheckTest):
     def test_columns_are_told(self):
         for column in harness.COLUMNS:
             self.assertRegex(self.page, rf"\b{column}\b")
-
-    def test_both_say_that_it_is_for_research(self):
-        self.assertIn("no medical device", re.sub(r"\s+", " ", self.help()))
-        self.assertRegex(self.page.lower(), r"medical\s+device")
-
-    def test_lines_of_the_help_fit_a_terminal(self):
-        for command in ([], ["preprocess"]):
-            long = [line for line in self.help(*command).splitlines() if len(line) > 110]
-            self.assertEqual([], long)
 
 
 if __name__ == "__main__":

@@ -65,10 +65,14 @@ class Finding(Package):
         self.assert_ok(self.score_with("[m]/"), self.expected)
 
     def test_missing(self):
-        for model in ("gone", "gone/", "/gone/model", ""):
+        for model in ("gone", "gone/", "/gone/model"):
             with self.subTest(model):
                 self.assert_fails_with(self.run_skincheck(f"--model={model}", "a.png"), UNUSABLE)
         self.assert_fails_with(self.score_with("gone"), UNUSABLE, '"gone"', "--model", "SKINCHECK_MODEL_PATH")
+
+    def test_messages_name_files_with_one_slash(self):
+        os.remove(self.path("model/model.json"))
+        self.assert_fails_with(self.score_with("model//"), UNUSABLE, " model/model.json: ")
 
     def test_a_folder_without_a_model(self):
         os.mkdir(self.path("empty"))

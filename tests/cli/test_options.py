@@ -52,6 +52,40 @@ class CommandLine(SkincheckTest):
             with self.subTest(option):
                 self.assert_fails_with(self.score("a.png", option), USAGE, option)
 
+    def test_empty_values(self):
+        options = "--files-from --include --exclude --model --threshold --format --output --jobs --device "
+        for option in (options + "--precision --batch-size").split():
+            for arguments in ([f"{option}=", "a.png"], ["a.png", option, ""], [option, "", "a.png"]):
+                with self.subTest(arguments):
+                    self.assert_fails_with(self.score(*arguments), USAGE, option, "empty")
+        for arguments in (["-o", ""], ["-j", ""]):
+            self.assert_fails_with(self.score("a.png", *arguments), USAGE, "empty")
+        self.assert_fails_with(self.preprocess("a.png", "-o", ""), USAGE, "--output", "empty")
+        self.assertEqual(png(), self.read("a.png"))
+        self.assertEqual(["a.png"], self.listing())
+
+    def test_an_image_is_no_output(self):
+        for name in ("a.png", "new.JPG", "folder/b.tiff"):
+            with self.subTest(name):
+                self.assert_fails_with(self.score("-o", name, "a.png"), USAGE, f"--output {name}", "image")
+        self.assertEqual((png(), ["a.png"]), (self.read("a.png"), self.listing()))
+
+    def test_the_command_comes_first(self):
+        for arguments in (["-q", "preprocess", "-o", "out"], ["a.png", "preprocess"]):
+            with self.subTest(arguments):
+                self.assert_fails_with(
+                    self.score(*arguments), USAGE, "preprocess comes first", "./preprocess"
+                )
+        self.assert_statuses(self.score("--", "preprocess"), ("preprocess", "not_found"))
+        self.write("preprocess", png())
+        self.assert_statuses(self.score("-q", "preprocess"), ("preprocess", "ok"))
+
+    def test_jobs_follow_the_cores_that_are_left(self):
+        core = min(os.sched_getaffinity(0))
+        result = self.score("-v", "a.png", preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        self.assert_ok(result)
+        self.assertIn(b"jobs 1,", result.stderr)
+
     def test_whole_numbers(self):
         for option, texts in (
             ("--jobs", ("0", "-1", "x", "", "1.5", "2x", "99999999999999999999")),
@@ -199,7 +233,7 @@ class Messages(SkincheckTest):
 class Terminal(SkincheckTest):
     """Standard error is a terminal; the rows go elsewhere."""
 
-    def shown(self, *arguments, env: dict | None = None) -> str:
+    def shown(self, *arguments, env: dict | None = None, stdin=subprocess.DEVNULL) -> str:
         terminal, stderr = pty.openpty()
         with (
             open(self.path("rows"), "wb") as rows,
@@ -207,7 +241,7 @@ class Terminal(SkincheckTest):
                 [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), *arguments],
                 cwd=self.folder,
                 stdout=rows,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stderr=stderr,
                 env=environment(**(env or {})),
             ) as process,
@@ -235,6 +269,19 @@ class Terminal(SkincheckTest):
         self.assertRegex(text, r"\r\x1b\[K1( of 2)? done, \d+\.\d/s(, \d+:\d\d left)?, .*1 failed")
         # It is wiped away before the summary.
         self.assertRegex(text, r"\r\x1b\[Kskincheck: 2 images: 1 scored [^\n]*\n\Z")
+
+    def test_a_list_on_standard_input_is_read_once(self):
+        """Even where a file has the name that stands for it."""
+        self.write("-", "gone.png\n")
+        names = [f"{number}.png" for number in range(200)]
+        for name in names:
+            self.write(name, png())
+        read, write = os.pipe()
+        with os.fdopen(write, "w") as list_of_paths:
+            list_of_paths.write("".join(name + "\n" for name in names))
+        with os.fdopen(read, "rb") as stdin:
+            self.shown("--files-from", "-", stdin=stdin)
+        self.assertEqual(names, [row["path"] for row in csv_rows(self.read("rows"))])
 
     def test_the_time_that_is_left_is_told_once_the_inputs_are_counted(self):
         self.write("large.jpg", drawn(".jpg", 1600, 1200))

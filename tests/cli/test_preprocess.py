@@ -1,8 +1,11 @@
 """skincheck preprocess: what the network would see, as PNG files under a folder, and a row for each input."""
 
+import itertools
 import json
 import os
+import resource
 import shutil
+import signal
 import stat
 import struct
 import zlib
@@ -38,7 +41,7 @@ class Files(SkincheckTest):
             self.write(name, png())
         result = self.preprocess("drop", "./drop/a.png", self.path("drop/a.png"), "--output", "made/out/")
         self.assert_ok(result)
-        inside = self.path("drop/a.png").lstrip("/")
+        inside = "_" + self.path("drop/a.png")
         self.assertEqual(
             [
                 ("drop/a.bmp.png", "made/out/drop/a.bmp.png.png"),
@@ -58,6 +61,42 @@ class Files(SkincheckTest):
         self.assert_ok(self.preprocess("a.jpg", "a.png", "-o", "out"))
         self.assertEqual([[GREEN] * 16] * 16, self.pixels("out/a.png.png"))
         self.assertEqual([[BLACK] * 16] * 16, self.pixels("out/a.jpg.png"))
+
+    def test_no_two_files_meet_in_one(self):
+        colours = itertools.product((0, 60, 120), repeat=3)
+        inputs = {}
+        absolute = self.path("a.png")
+        for name in (
+            absolute,
+            absolute.lstrip("/"),
+            "_" + absolute,
+            "___" + absolute,
+            "../b.png",
+            "__/b.png",
+            "____/b.png",
+            "_____",
+        ):
+            inputs[name] = next(colours)
+            self.write(os.path.join("work/", name), png(inputs[name]))
+        result = self.preprocess(*inputs, "-o", "out", cwd_below="work")
+        self.assert_ok(result)
+        outputs = [row["output"] for row in csv_rows(result.stdout)]
+        self.assertEqual(len(inputs), len(set(outputs)))
+        for colour, output in zip(inputs.values(), outputs, strict=True):
+            self.assertEqual([[colour] * 16] * 16, self.pixels("work/" + output))
+
+    def test_a_second_run_does_not_take_the_first_ones_files_for_images(self):
+        for name in ("a.png", "drop/b.png"):
+            self.write(name, png())
+        for folder in (".", "..", self.path()):
+            for _ in range(2):
+                where = os.path.join(folder, os.path.basename(self.folder)) if folder == ".." else folder
+                result = self.preprocess(where, "-o", "drop/seen")
+                self.assert_ok(result)
+                self.assertEqual(2, len(csv_rows(result.stdout)))
+                self.assertIn(b"drop/seen is left out", result.stderr)
+        result = self.preprocess("drop/seen", "-o", "drop/seen")
+        self.assert_ok(result, HEADER)
 
     def test_nothing_is_written_outside_the_folder(self):
         self.write("a.png", png())
@@ -174,14 +213,25 @@ class Colours(SkincheckTest):
     def test_sixteen_bits(self):
         self.check((128, 64, 255), 16, 2, struct.pack(">HHH", 128 * 257, 64 * 257, 65535))
 
+    def test_interlaced(self):
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 1))
+        passes = bytes([0, 10]) + bytes([0, 60]) + bytes([0, 110, 160])  # the first, the sixth, the seventh
+        pixels = chunk(b"IDAT", zlib.compress(passes))
+        self.write("a.png", b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+        self.assert_ok(self.preprocess("a.png", "-o", "out"))
+        rows = read_png(self.read("out/a.png.png"))
+        self.assertEqual([10, 60], [rows[0][0][0], rows[0][-1][0]])
+        self.assertEqual([110, 160], [rows[-1][0][0], rows[-1][-1][0]])
+
     def test_alpha_is_laid_over_white(self):
-        self.check((255, 255, 255), 8, 6, bytes([0, 0, 0, 0]))
+        self.check((1, 2, 3), 8, 6, bytes([1, 2, 3, 0]))  # nothing but clear pixels: it is ignored
         self.check((1, 2, 3), 8, 6, bytes([1, 2, 3, 255]))
         self.check((204, 255, 255), 8, 6, bytes([0, 255, 255, 51]))
         self.check((204, 204, 204), 8, 4, bytes([0, 51]))
 
     def test_a_colour_that_is_transparent(self):
-        self.check((255, 255, 255), 8, 2, bytes([9, 9, 9]), chunk(b"tRNS", struct.pack(">HHH", 9, 9, 9)))
+        clear = chunk(b"tRNS", struct.pack(">HHH", 9, 9, 9))
+        self.check((9, 9, 9), 8, 2, bytes([9, 9, 9]), clear)  # the same
 
 
 def transposed(rows: list[list]) -> list[list]:
@@ -242,6 +292,34 @@ class Failures(SkincheckTest):
                 self.assertEqual(OUTPUT_FAILED, result.code, result)
                 self.assertRegex(result.stderr.decode(), r"\Askincheck: error: [^\n]*closed[^\n]*\n\Z")
         self.assertEqual([], self.listing("closed"))
+
+    def test_one_output_that_cannot_be_written_is_a_row(self):
+        powers = self.losing_root_powers()
+        os.chmod(self.write("out/locked.png.png", "old"), 0o444)
+        os.makedirs(self.path("out/closed"), 0o555)
+        os.makedirs(self.path("out/folder.png.png"))
+        os.mkfifo(self.path("out/fifo.png.png"))
+        self.write("out/file", "old")
+        bad = ["locked.png", "closed/a.png", "folder.png", "fifo.png", "file/a.png"]
+        for name in bad:
+            self.write(name, png())
+        result = self.preprocess(*bad, "a.png", "-o", "out", preexec_fn=powers)
+        self.assertEqual(1, result.code, result)
+        rows = csv_rows(result.stdout)
+        self.assertEqual(["io_error"] * 5 + ["ok"], [row["status"] for row in rows])
+        for row in rows[:-1]:
+            self.assertIn("its PNG cannot be written", row["error"])
+        self.assertEqual(b"old", self.read("out/locked.png.png"))
+
+    def test_a_full_disk_ends_the_run(self):
+        def small_disk():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+        result = self.preprocess("a.png", "a.png", "-o", "out", preexec_fn=small_disk)
+        self.assertEqual(OUTPUT_FAILED, result.code)
+        self.assertIn(b"File too large", result.stderr)
+        self.assertEqual([], self.listing("out"))
 
     def test_a_file_in_place_of_the_folder(self):
         self.write("file", "old")

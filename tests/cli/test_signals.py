@@ -1,9 +1,12 @@
 """Ctrl-C and SIGTERM: what was finished is written, and the exit code says what came."""
 
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
+import time
 
 import harness
 from harness import EXECUTABLE, HEADER, MODELS, SkincheckTest, csv_rows, environment, row
@@ -73,6 +76,35 @@ class WhileItWaits(SkincheckTest):
                 self.assertEqual(["ok"] * 20 + ["not_found"], [row["status"] for row in rows])
                 os.remove(self.path("r.csv"))
 
+    def test_without_one_row_a_file_stays_as_it_was(self):
+        for number, code in ENDS.items():
+            with self.subTest(number):
+                self.write("r.csv", "old")
+                running = self.start("--output", "r.csv", "-v")
+                while b"model " not in os.read(running.process.stderr.fileno(), 65536):
+                    pass
+                running.process.send_signal(number)
+                self.assertEqual(code, running.finish(close=False).code)
+                self.assertEqual(["a.png", "r.csv"], self.listing())
+                self.assertEqual(b"old", self.read("r.csv"))
+
+    def test_while_a_fifo_waits_for_its_reader(self):
+        os.mkfifo(self.path("fifo"))
+        for number, code in ENDS.items():
+            with self.subTest(number):
+                running = self.start("--output", "fifo", "a.png")
+                self.until_it_opens_a_fifo(running.process.pid)
+                running.process.send_signal(number)
+                self.assertEqual((code, b"", b""), running.finish(close=False))
+
+    def until_it_opens_a_fifo(self, process: int) -> None:
+        for _ in range(500):
+            with open(f"/proc/{process}/wchan", encoding="ascii") as file:  # where in the kernel it waits
+                if file.read() in ("wait_for_partner", "fifo_open"):
+                    return
+            time.sleep(0.02)
+        self.skipTest("this system does not say that a process waits for a FIFO")
+
     def test_json_is_whole(self):
         document = json.loads(self.output_after(signal.SIGTERM, "r.json"))
         self.assertEqual(21, len(document["results"]))
@@ -113,6 +145,25 @@ class WhileItWorks(SkincheckTest):
                 self.assertEqual({"ok"}, {row["status"] for row in rows})
                 self.assertEqual(1, result.stderr.count(b"\n"))
                 self.assertIn(f"{len(rows)} images: {len(rows)} scored".encode(), result.stderr)
+
+    def test_a_second_signal_of_either_kind_ends_it_at_once(self):
+        """Nobody reads its rows, so that after the first one it can only wait."""
+        self.write("a.png", png())
+        for first, second in itertools.product(ENDS, ENDS):
+            with self.subTest(first=first, second=second):
+                running = self.start("-q", *["a.png"] * 5000)
+                self.assertEqual(HEADER.encode(), running.line())
+                running.process.send_signal(first)
+                self.until_it_is_caught(running.process.pid, first)
+                running.process.send_signal(second)
+                self.assertIn(running.process.wait(harness.PATIENCE), (-first, -second))
+
+    def until_it_is_caught(self, process: int, number: int) -> None:
+        while True:
+            with open(f"/proc/{process}/status", encoding="ascii") as file:
+                pending = int(re.search(r"^ShdPnd:\s*(\w+)", file.read(), re.MULTILINE)[1], 16)
+            if not pending >> (number - 1) & 1:
+                return
 
     def test_an_ignored_signal_stays_ignored(self):
         """As under nohup, or in the background of a script."""

@@ -201,23 +201,33 @@ std::string write_png(const PngLayout& layout, const std::string& samples) {
            png_chunk("IDAT", store(filtered)) + png_chunk("IEND", "");
 }
 
-std::string write_tiff(const cv::Mat& pixels, int orientation, Order order) {
+namespace {
+
+/// `extra` is the kind of the last sample, -1 for none; `tile` the tile's side, 0 for one strip.
+std::string tiff_of(const cv::Mat& pixels, int orientation, Order order, int extra, std::uint32_t tile) {
     const auto n = [&](std::uint32_t value, unsigned size) { return number(value, size, order); };
-    const bool grey = pixels.channels() == 1;
+    const auto channels = static_cast<std::uint32_t>(pixels.channels());
+    const bool grey = channels == 1;
     std::string samples;
     for (int y = 0; y < pixels.rows; ++y) {
         for (int x = 0; x < pixels.cols; ++x) {
             if (grey) {
                 samples += n(pixels.at<std::uint16_t>(y, x), 2);
-            } else {
-                const auto bgr = pixels.at<cv::Vec3b>(y, x);
-                samples += {static_cast<char>(bgr[2]), static_cast<char>(bgr[1]), static_cast<char>(bgr[0])};
+                continue;
+            }
+            const unsigned char* bgra = pixels.ptr(y, x);
+            for (const int channel : {2, 1, 0, 3}) {
+                samples +=
+                    channel < pixels.channels() ? std::string(1, static_cast<char>(bgra[channel])) : "";
             }
         }
     }
-    constexpr std::uint32_t entries = 10;
+    if (tile > 0) {
+        samples.resize(std::min<std::size_t>(4096, std::size_t{tile} * tile * pixels.elemSize()));
+    }
+    const std::uint32_t entries = 10U + (tile > 0 ? 1U : 0U) + (extra >= 0 ? 1U : 0U);
     const std::uint32_t bits_at = 8 + 2 + 12 * entries + 4;
-    const std::uint32_t samples_at = bits_at + 6;
+    const std::uint32_t samples_at = bits_at + 8;
     std::string directory = n(entries, 2);
     const auto entry = [&](std::uint32_t tag, std::uint32_t type, std::uint32_t count, std::uint32_t value) {
         const bool is_short = type == 3 && count == 1;
@@ -225,16 +235,42 @@ std::string write_tiff(const cv::Mat& pixels, int orientation, Order order) {
     };
     entry(256, 4, 1, static_cast<std::uint32_t>(pixels.cols));
     entry(257, 4, 1, static_cast<std::uint32_t>(pixels.rows));
-    entry(258, 3, grey ? 1 : 3, grey ? 16 : bits_at);
+    entry(258, 3, channels, grey ? 16 : bits_at);
     entry(259, 3, 1, 1);
     entry(262, 3, 1, grey ? 1 : 2);
-    entry(273, 4, 1, samples_at);
+    if (tile == 0) {
+        entry(273, 4, 1, samples_at);
+    }
     entry(274, 3, 1, static_cast<std::uint32_t>(orientation));
-    entry(277, 3, 1, grey ? 1 : 3);
-    entry(278, 4, 1, static_cast<std::uint32_t>(pixels.rows));
-    entry(279, 4, 1, static_cast<std::uint32_t>(samples.size()));
+    entry(277, 3, 1, channels);
+    if (tile == 0) {
+        entry(278, 4, 1, static_cast<std::uint32_t>(pixels.rows));
+        entry(279, 4, 1, static_cast<std::uint32_t>(samples.size()));
+    } else {
+        entry(322, 4, 1, tile);
+        entry(323, 4, 1, tile);
+        entry(324, 4, 1, samples_at);
+        entry(325, 4, 1, static_cast<std::uint32_t>(samples.size()));
+    }
+    if (extra >= 0) {
+        entry(338, 3, 1, static_cast<std::uint32_t>(extra));
+    }
     return (order == Order::big ? "MM" : "II") + n(42, 2) + n(8, 4) + directory + n(0, 4) + n(8, 2) +
-           n(8, 2) + n(8, 2) + samples;
+           n(8, 2) + n(8, 2) + n(8, 2) + samples;
+}
+
+}  // namespace
+
+std::string write_tiff(const cv::Mat& pixels, int orientation, Order order) {
+    return tiff_of(pixels, orientation, order, -1, 0);
+}
+
+std::string write_tiff_with_alpha(const cv::Mat& bgra, int kind) {
+    return tiff_of(bgra, 1, Order::little, kind, 0);
+}
+
+std::string write_tiled_tiff(const cv::Mat& pixel, int side) {
+    return tiff_of(pixel, 1, Order::little, -1, static_cast<std::uint32_t>(side));
 }
 
 namespace {

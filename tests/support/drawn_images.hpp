@@ -53,6 +53,13 @@ std::string png_chunk(const std::string& name, const std::string& data);
 /// An uncompressed TIFF of CV_8UC3 or CV_16UC1 with that orientation, its directory before the pixels.
 std::string write_tiff(const cv::Mat& pixels, int orientation = 1, Order order = Order::little);
 
+/// The same of CV_8UC4 (BGRA) with a fourth sample of a kind: TIFF's ExtraSamples, 0 unspecified, 1 alpha
+/// that is multiplied in, 2 alpha that is not.
+std::string write_tiff_with_alpha(const cv::Mat& bgra, int kind);
+
+/// The same of one pixel in one tile of that many pixels a side, of which no more than 4 KiB are there.
+std::string write_tiled_tiff(const cv::Mat& pixel, int side);
+
 struct DicomLayout {
     bool is_explicit = true;  ///< explicit little endian, else implicit
     std::string photometric = "RGB";

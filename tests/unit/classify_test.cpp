@@ -243,6 +243,50 @@ TEST_CASE("the self-test takes the tolerance of the device and precision") {
                    "no golden.tolerance for cuda-fp16"));
 }
 
+TEST_CASE("the self-test runs a batch where batches are to come") {
+    // As a network that was exported for one image: whatever comes behind the first is left out.
+    class Frozen : public Classifier {
+      public:
+        int most = 0;
+        cv::Mat classify(const cv::Mat& blob) override {
+            most = std::max(most, blob.size[0]);
+            cv::Mat outputs(blob.size[0], 1, CV_32F, cv::Scalar(0));
+            outputs.at<float>(0) = 0.5F;
+            return outputs;
+        }
+    };
+    ModelSpec spec = tiny("tiny-sigmoid").spec;
+    const auto message = [&](Classifier& classifier, int batch_size) {
+        return fatal_message([&] { self_test(classifier, spec, {}, Precision::fp32, batch_size); });
+    };
+    for (const std::vector<Golden::Case>& cases :
+         {std::vector<Golden::Case>{{1, {0.5}}}, {{1, {0.5}}, {2, {0.5}}, {3, {0.5}}}}) {
+        CAPTURE(cases.size());
+        spec.golden.cases = cases;
+        Frozen frozen;
+        CHECK(message(frozen, 1) == "");
+        CHECK(frozen.most == 1);
+        CHECK(contains(message(frozen, 2), "is 0.000000 in place of 0.500000"));
+        CHECK(contains(message(frozen, 2), "use --batch-size 1"));
+        CHECK(frozen.most == 2);
+        Fixed whole(0.5F);
+        CHECK(message(whole, 2) == "");
+        CHECK(message(whole, 100) == "");
+    }
+    const Model model = tiny("tiny-softmax");
+    CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}, Precision::fp32, 8));
+}
+
+TEST_CASE("a package without a tolerance for a card cannot be tested there") {
+    ModelSpec spec = tiny("tiny-sigmoid").spec;
+    const Device card{true, 0};
+    CHECK(can_be_tested(spec, card, Precision::fp32));
+    spec.golden.tolerance.erase("cuda-fp32");
+    CHECK_FALSE(can_be_tested(spec, card, Precision::fp32));
+    CHECK(can_be_tested(spec, card, Precision::fp16));
+    CHECK(can_be_tested(spec, {}, Precision::fp32));
+}
+
 TEST_CASE("devices are chosen by what is there") {
     CHECK(choose_device("cpu").name() == "cpu");
     CHECK(Device{true, 3}.name() == "cuda:3");

@@ -11,6 +11,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -323,7 +324,7 @@ TEST_CASE("PNG: palette, with and without transparency, and few bits") {
     CHECK(first_pixel(test::write_png({1, 1, 4, 0}, std::string(1, '\x30'))) == cv::Vec3b(51, 51, 51));
     // A colour that is named as the clear one, whatever stands beside it.
     CHECK(first_pixel(test::write_png({1, 1, 8, 2, "", std::string("\0\1\0\2\0\3", 6)}, "\1\2\3")) ==
-          cv::Vec3b(255, 255, 255));
+          cv::Vec3b(3, 2, 1));  // all of it, so that it is ignored
 }
 
 TEST_CASE("alpha is laid over white") {
@@ -345,6 +346,33 @@ TEST_CASE("alpha is laid over white") {
     CHECK(first_pixel(test::write_png({1, 1, 8, 4}, std::string("\x0A\x33", 2))) == cv::Vec3b(206, 206, 206));
     CHECK(first_pixel(test::write_png({1, 1, 16, 4}, std::string("\x0A\x0A\x33\x33", 4))) ==
           cv::Vec3b(206, 206, 206));
+}
+
+TEST_CASE("alpha that is zero all over is ignored") {
+    const cv::Vec3b colour(10, 20, 30);
+    const cv::Mat clear(2, 2, CV_8UC4, cv::Scalar(10, 20, 30, 0));
+    CHECK(first_pixel(test::encode(clear, ".png")) == colour);
+    const std::string masks = le32(0xFF0000) + le32(0xFF00) + le32(0xFF) + le32(0xFF000000);
+    const std::string long_header = masks + std::string(108 - 40 - 16, '\0');
+    CHECK(first_pixel(write_bmp(1, 1, 32, long_header, std::string("\x0A\x14\x1E\0", 4), 3, 108)) == colour);
+    for (const int kind : {0, 1, 2}) {  // unspecified, multiplied, straight
+        CAPTURE(kind);
+        CHECK(first_pixel(test::write_tiff_with_alpha(clear, kind)) == colour);
+    }
+}
+
+TEST_CASE("TIFF: alpha multiplied in or not") {
+    cv::Mat pixels(1, 2, CV_8UC4);
+    pixels.at<cv::Vec4b>(0, 0) = {10, 20, 30, 51};  // a fifth
+    pixels.at<cv::Vec4b>(0, 1) = {10, 20, 30, 255};
+    const cv::Mat straight = pixels_of(test::write_tiff_with_alpha(pixels, 2));
+    CHECK(straight.at<cv::Vec3b>(0, 0) == cv::Vec3b(206, 208, 210));
+    CHECK(straight.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
+    for (const int kind : {0, 1}) {
+        const cv::Mat multiplied = pixels_of(test::write_tiff_with_alpha(pixels, kind));
+        CHECK(multiplied.at<cv::Vec3b>(0, 0) == cv::Vec3b(214, 224, 234));
+        CHECK(multiplied.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
+    }
 }
 
 TEST_CASE("16-bit samples are divided by 257 and rounded") {
@@ -402,7 +430,8 @@ TEST_CASE("BMP: rows in both directions, palettes, masks and alpha") {
     CHECK(first_pixel(write_bmp(1, 1, 32, "", clear)) == cv::Vec3b(1, 2, 3));
     const std::string masks = le32(0xFF0000) + le32(0xFF00) + le32(0xFF) + le32(0xFF000000);
     const std::string long_header = masks + std::string(108 - 40 - 16, '\0');
-    CHECK(first_pixel(write_bmp(1, 1, 32, long_header, clear, 3, 108)) == cv::Vec3b(255, 255, 255));
+    const std::string clear_and_not = clear + std::string("\1\2\3\xFF", 4);
+    CHECK(first_pixel(write_bmp(2, 1, 32, long_header, clear_and_not, 3, 108)) == cv::Vec3b(255, 255, 255));
     CHECK(status_of(write_bmp(4, 1, 8, palette, std::string("\4\1\0\1", 4), 1)) == Status::unsupported);
     CHECK(status_of(write_bmp(1, 1, 7, "", clear)) == Status::corrupt);
 }
@@ -454,6 +483,22 @@ TEST_CASE("files that are none") {
     REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     CHECK(status_of_path(name) == Status::not_a_file);
     ::close(socket);
+}
+
+TEST_CASE("a FIFO is not even opened") {
+    const test::TemporaryFolder folder;
+    const std::string fifo = folder / "fifo.jpg";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    REQUIRE(watch >= 0);
+    REQUIRE(::inotify_add_watch(watch, fifo.c_str(), IN_OPEN) >= 0);
+    std::array<char, 4096> events{};
+    CHECK(status_of_path(fifo) == Status::not_a_file);
+    CHECK(::read(watch, events.data(), events.size()) < 0);
+    const int opened = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // that it would be seen
+    CHECK(::read(watch, events.data(), events.size()) > 0);
+    ::close(opened);
+    ::close(watch);
 }
 
 TEST_CASE("a file without permission") {
@@ -526,6 +571,22 @@ TEST_CASE("headers of 30000x30000 pixels allocate nothing") {
     rusage after{};
     ::getrusage(RUSAGE_SELF, &after);
     CHECK(after.ru_maxrss - before.ru_maxrss < 100 * 1024);  // KiB; one such image has 2.5 GiB
+}
+
+TEST_CASE("tiles far larger than their picture allocate nothing") {
+    rusage before{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (const int type : {CV_16UC1, CV_8UC3}) {
+        CAPTURE(type);
+        const cv::Mat pixel(1, 1, type, cv::Scalar::all(7));
+        // 32: libtiff 4.5 takes plain tiles for damaged when they are no multiple of 1 KiB.
+        CHECK(first_pixel(test::write_tiled_tiff(pixel, 32)) ==
+              pixels_of(test::write_tiff(pixel)).at<cv::Vec3b>(0, 0));
+        CHECK(status_of(test::write_tiled_tiff(pixel, 60000)) == Status::corrupt);
+    }
+    rusage after{};
+    ::getrusage(RUSAGE_SELF, &after);
+    CHECK(after.ru_maxrss - before.ru_maxrss < 100 * 1024);  // KiB; one such tile has 7 GiB
 }
 
 TEST_CASE("no width or no height is corrupt") {

@@ -415,6 +415,8 @@ TEST_CASE("files of a package that cannot be read say why") {
 
 TEST_CASE("a model is found by folder and by name") {
     CHECK(find_model(models + "tiny-sigmoid") == models + "tiny-sigmoid");
+    CHECK(find_model(models + "tiny-sigmoid//") == models + "tiny-sigmoid");
+    CHECK(find_model("/") == "/");
     CHECK(contains(fatal_message([] { find_model("no/such/folder"); }), "no/such/folder: no such folder"));
 
     const TemporaryFolder one;

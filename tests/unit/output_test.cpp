@@ -1,5 +1,6 @@
 #include "skincheck/output.hpp"
 
+#include "output/destination.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iterator>
@@ -436,6 +439,58 @@ TEST_CASE("devices and FIFOs are written to directly") {
     reader.join();
     CHECK(read == "row\n");
     CHECK(std::filesystem::is_fifo(fifo));
+}
+
+namespace {
+
+void do_nothing(int) {}
+
+}  // namespace
+
+TEST_CASE("a signal ends the wait for a FIFO's reader") {
+    const TemporaryFolder folder;
+    const std::string fifo = folder / "fifo";
+    REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+    struct sigaction before {};
+    struct sigaction action {};
+    action.sa_handler = do_nothing;
+    REQUIRE(sigaction(SIGUSR1, &action, &before) == 0);
+    ExitCode code = ExitCode::ok;
+    std::atomic<bool> ended{false};
+    std::thread waiting([&] {
+        try {
+            atomic_file(fifo);
+        } catch (const Fatal& fatal) {
+            code = fatal.code();
+        }
+        ended = true;
+    });
+    while (!ended) {  // it may not wait yet when the first one comes
+        pthread_kill(waiting.native_handle(), SIGUSR1);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    waiting.join();
+    sigaction(SIGUSR1, &before, nullptr);
+    CHECK(code == ExitCode::interrupted);
+}
+
+TEST_CASE("what cannot be written is told with its number, also when it shows at the end") {
+    const TemporaryFolder folder;
+    const auto error_of = [](const auto& call) {
+        try {
+            call();
+        } catch (const CannotWrite& failure) {
+            return failure.error();
+        }
+        return 0;
+    };
+    CHECK(error_of([&] { atomic_file(folder / "gone/file"); }) == ENOENT);
+    CHECK(error_of([&] { atomic_file(folder / std::string(300, 'n')); }) == ENAMETOOLONG);
+    CHECK(error_of([&] { atomic_file(folder.path()); }) == EISDIR);
+    CHECK(error_of([] { atomic_file("/dev/full")->write("x"); }) == ENOSPC);
+    // No descriptor fails as late as a full network disk does; one that is gone fails there too.
+    DirectDestination closed(-1, false, "nowhere");
+    CHECK(error_of([&] { closed.commit(); }) == EBADF);
 }
 
 TEST_CASE("an open descriptor is continued, not opened anew or replaced") {

@@ -5,12 +5,16 @@
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
+#include <opencv2/core.hpp>
+#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 
 using namespace skincheck;
@@ -25,8 +29,7 @@ class CountedSource : public Source {
         if (given_ == count_) {
             return std::nullopt;
         }
-        const std::uint64_t number = given_++;
-        return Item{std::to_string(number), number, std::nullopt};
+        return Item{std::to_string(given_++), std::nullopt};
     }
     bool ready() override { return true; }
     std::uint64_t given() const { return given_; }
@@ -58,7 +61,7 @@ class FedSource : public Source {
         if (waiting_.empty() || cancellation_.requested()) {
             return std::nullopt;
         }
-        Item item{waiting_.front(), number_++, std::nullopt};
+        Item item{waiting_.front(), std::nullopt};
         waiting_.pop_front();
         return item;
     }
@@ -72,7 +75,6 @@ class FedSource : public Source {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::string> waiting_;
-    std::uint64_t number_ = 0;
     bool closed_ = false;
 };
 
@@ -86,7 +88,7 @@ std::vector<Row> echo(const std::vector<Item>& items) {
 
 // Later items overtake earlier ones, were they allowed to.
 std::vector<Row> uneven_work(const std::vector<Item>& items) {
-    if (items.front().number % 7 == 0) {
+    if (std::stoi(items.front().path) % 7 == 0) {
         std::this_thread::sleep_for(std::chrono::microseconds(300));
     }
     return echo(items);
@@ -243,7 +245,7 @@ TEST_CASE("what the work throws comes out") {
     Cancellation cancellation;
     CountedSource source(1000);
     const Work work = [](const std::vector<Item>& items) -> std::vector<Row> {
-        if (items.front().number == 30) {
+        if (items.front().path == "30") {
             throw Fatal(ExitCode::model, "gone");
         }
         return echo(items);
@@ -253,29 +255,67 @@ TEST_CASE("what the work throws comes out") {
                     Fatal);
 }
 
-TEST_CASE("a summary counts by status and label") {
-    Summary summary;
-    summary.add({"a", Status::ok, Score{0.7, {}}, Label::malignant, "", ""});
-    summary.add({"b", Status::ok, Score{0.1, {}}, Label::benign, "", ""});
-    summary.add({"c", Status::corrupt, std::nullopt, std::nullopt, "broken", ""});
-    CHECK(summary.rows == 3);
-    CHECK(summary.count(Status::ok) == 2);
-    CHECK(summary.count(Status::corrupt) == 1);
-    CHECK(summary.failed() == 1);
-    CHECK(summary.malignant == 1);
-    CHECK(summary.benign == 1);
+namespace {
+
+// A list that turns out to be none after some paths.
+class FailingSource : public Source {
+  public:
+    std::optional<Item> next() override {
+        if (given_ == 3) {
+            throw Fatal(ExitCode::usage, "no list");
+        }
+        return Item{std::to_string(given_++), std::nullopt};
+    }
+    bool ready() override { return true; }
+
+  private:
+    int given_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("what the source throws comes out after the rows of the items before it") {
+    for (const int batch_size : {1, 2, 8}) {
+        CAPTURE(batch_size);
+        FailingSource source;
+        Cancellation cancellation;
+        std::vector<std::string> rows;
+        CHECK_THROWS_AS(run_pipeline(
+                            source, echo, [&](const Row& row) { rows.push_back(row.path); }, {2, batch_size},
+                            cancellation),
+                        Fatal);
+        CHECK(rows == std::vector<std::string>{"0", "1", "2"});
+    }
+}
+
+TEST_CASE("without a thread to be had the caller's does the work") {
+    // Stacks of that size fit into no machine's address space, so that no thread can be made.
+    pthread_attr_t before;
+    REQUIRE(pthread_getattr_default_np(&before) == 0);
+    pthread_attr_t attributes;
+    REQUIRE(pthread_attr_init(&attributes) == 0);
+    REQUIRE(pthread_attr_setstacksize(&attributes, std::size_t{1} << 47U) == 0);
+    REQUIRE(pthread_setattr_default_np(&attributes) == 0);
+    CHECK_THROWS_AS(std::thread([] {}).join(), std::system_error);
+    CountedSource source(50);
+    Cancellation cancellation;
+    int rows = 0;
+    run_pipeline(
+        source, echo, [&](const Row&) { ++rows; }, {4, 1}, cancellation);
+    CHECK(pthread_setattr_default_np(&before) == 0);
+    CHECK(rows == 50);
 }
 
 TEST_CASE("scoring mixes good and bad inputs without letting names and scores slip") {
     const test::TemporaryFolder folder;
     std::vector<Item> items;
-    const auto add = [&](const std::string& path) { items.push_back({path, items.size(), std::nullopt}); };
+    const auto add = [&](const std::string& path) { items.push_back({path, std::nullopt}); };
     add(folder.write("dark.png", test::encode(test::draw_flat(20, 20, {30, 30, 30}), ".png")));
     add(folder / "missing.png");
     add(folder.write("bright.png", test::encode(test::draw_flat(20, 20, {220, 220, 220}), ".png")));
     add(folder.write("text.jpg", "this is no image"));
     add(folder.write("middle.png", test::encode(test::draw_flat(20, 20, {120, 120, 120}), ".png")));
-    items.push_back({folder / "locked", 5, Failure{Status::denied, "may not be read"}});
+    items.push_back({folder / "locked", Failure{Status::denied, "may not be read"}});
 
     const ModelSpec spec = tiny_spec();
     const Work work = scoring_work(
@@ -306,10 +346,66 @@ TEST_CASE("an output that is no number becomes model_error, never a score") {
     const ModelSpec spec = tiny_spec();
     const Work work = scoring_work(
         spec, [] { return std::make_unique<NanClassifier>(); }, {}, 0.5);
-    const Row row = work({{path, 0, std::nullopt}}).front();
+    const Row row = work({{path, std::nullopt}}).front();
     CHECK(row.status == Status::model_error);
     CHECK_FALSE(row.score);
     CHECK_FALSE(row.label);
+}
+
+TEST_CASE("a batch for which memory does not suffice becomes rows, and the classifier is used again") {
+    // As a network that can take one image and not two.
+    class Tight : public test::FakeClassifier {
+      public:
+        cv::Mat classify(const cv::Mat& blob) override {
+            if (blob.size[0] > 1) {
+                throw std::bad_alloc();
+            }
+            return FakeClassifier::classify(blob);
+        }
+    };
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    int made = 0;
+    const ModelSpec spec = tiny_spec();
+    const Work work = scoring_work(
+        spec,
+        [&] {
+            ++made;
+            return std::make_unique<Tight>();
+        },
+        {}, 0.5);
+    const std::vector<Row> rows =
+        work({{path, std::nullopt}, {folder / "gone.png", std::nullopt}, {path, std::nullopt}});
+    REQUIRE(rows.size() == 3);
+    for (const std::size_t i : {0, 2}) {
+        CHECK(rows[i].status == out_of_memory().status);
+        CHECK(rows[i].error == out_of_memory().message);
+        CHECK_FALSE(rows[i].score);
+    }
+    CHECK(rows[1].status == Status::not_found);
+    CHECK(work({{path, std::nullopt}}).front().status == Status::ok);
+    CHECK(made == 1);
+}
+
+TEST_CASE("what saving throws becomes the image's row, but for a Fatal") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    const auto row = [&](const Save& save) {
+        return preprocessing_work(spec, {}, save)({{path, std::nullopt}}).front();
+    };
+    using Saved = tl::expected<std::string, Failure>;
+    CHECK(row([](const Item&, const cv::Mat&) -> Saved { throw std::bad_alloc(); }).error ==
+          out_of_memory().message);
+    const Row broken = row([](const Item&, const cv::Mat&) -> Saved {
+        throw cv::Exception(cv::Error::StsError, "two\nlines\n", "", "", 0);
+    });
+    CHECK(broken.status == Status::unsupported);
+    CHECK(broken.error.find("two") != std::string::npos);  // OpenCV puts marks between them
+    CHECK(broken.error.find("lines") != std::string::npos);
+    CHECK(broken.error.find('\n') == std::string::npos);
+    CHECK_THROWS_AS(row([](const Item&, const cv::Mat&) -> Saved { throw Fatal(ExitCode::output, "full"); }),
+                    Fatal);
 }
 
 TEST_CASE("no more classifiers are made than threads work at once") {

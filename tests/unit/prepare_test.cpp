@@ -53,6 +53,21 @@ TEST_CASE("portrait and landscape are treated alike") {
     }
 }
 
+TEST_CASE("a strip is refused before anything of its length is made") {
+    for (const cv::Size size : {cv::Size(1, 15'000'000), cv::Size(15'000'000, 1)}) {
+        const cv::Mat strip(size, CV_8UC3, cv::Scalar(1, 2, 3));
+        for (const Step& resize : {Step(step::ResizeSquash{224, 224, Interpolation::linear}),
+                                   Step(step::ResizeShortestSide{224, Interpolation::cubic})}) {
+            CHECK_THROWS_WITH_AS(apply(resize, strip, 224, 224),
+                                 doctest::Contains("one side is more than 100 times the other"),
+                                 cv::Exception);
+        }
+    }
+    const cv::Mat narrow(100, 1, CV_8UC3, cv::Scalar(1, 2, 3));
+    CHECK(largest_difference(apply(step::ResizeSquash{8, 8, Interpolation::linear}, narrow, 8, 8),
+                             test::draw_flat(8, 8, {1, 2, 3})) == 0);
+}
+
 TEST_CASE("an odd remainder is cropped on the right and at the bottom") {
     cv::Mat pixels(3, 4, CV_8UC3, cv::Scalar::all(0));
     pixels.at<cv::Vec3b>(0, 0) = {1, 2, 3};

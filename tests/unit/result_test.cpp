@@ -39,3 +39,31 @@ TEST_CASE("a rounded probability is the very number that its six decimals are re
         REQUIRE(round_probability(k / 1e6 - 3e-7) == std::stod(text));
     }
 }
+
+TEST_CASE("somebody else's text becomes one line") {
+    CHECK(one_line("error: a\n  b\r\n") == "error: a   b");
+    CHECK(one_line("a\x1b[31m\x7f\tb") == "a?[31m? b");
+    CHECK(one_line("caf\xc3\xa9, \xe9") == "caf\xc3\xa9, \xe9");
+    CHECK(one_line("\n \n") == "");
+}
+
+TEST_CASE("a summary counts by status and label, and what was used") {
+    Summary summary;
+    summary.add({"a", Status::ok, Score{0.7, {}}, Label::malignant, "", ""});
+    summary.add({"b", Status::ok, Score{0.1, {}}, Label::benign, "", ""});
+    summary.add({"c", Status::corrupt, std::nullopt, std::nullopt, "broken", ""});
+    CHECK(summary.rows == 3);
+    CHECK(summary.count(Status::ok) == 2);
+    CHECK(summary.count(Status::corrupt) == 1);
+    CHECK(summary.failed() == 1);
+    CHECK(summary.malignant == 1);
+    CHECK(summary.benign == 1);
+
+    summary.add({"d", Status::truncated, Score{0.7, {}}, Label::malignant, "cut", ""});
+    summary.add({"e", Status::truncated, std::nullopt, std::nullopt, "cut", "out/e.png"});
+    summary.add({"f", Status::truncated, std::nullopt, std::nullopt, "cut", ""});
+    CHECK(summary.count(Status::truncated) == 3);
+    CHECK(summary.used == 4);
+    CHECK(summary.failed() == 2);
+    CHECK(summary.malignant == 2);
+}

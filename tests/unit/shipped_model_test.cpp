@@ -45,7 +45,7 @@ TEST_CASE("rows have PyTorch's scores, alone and in a batch") {
         const cv::Mat drawn = draw_golden_input(golden.seed, spec.input.height, spec.input.width);
         const std::string path =
             files.write(std::to_string(golden.seed) + ".png", test::encode(drawn, ".png"));
-        items.push_back({path, items.size(), std::nullopt});
+        items.push_back({path, std::nullopt});
     }
     const Work work = scoring_work(spec, on_the_cpu, {}, spec.threshold);
     const std::vector<Row> batch = work(items);

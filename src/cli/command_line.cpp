@@ -1,0 +1,87 @@
+#include "cli/command_line.hpp"
+
+#include <opencv2/core/utility.hpp>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace skincheck::cli {
+namespace {
+
+// CLI11 gives "--option=" the next argument as its value: with --output= that would be an image.
+void refuse_empty_values(const std::vector<std::string>& arguments, CLI::App& app) {
+    constexpr const char* advice = "its value is empty; give one, or leave the option out";
+    for (const std::string& argument : arguments) {
+        if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+            throw Fatal(ExitCode::usage, fmt::format("{} {}", argument, advice));
+        }
+    }
+    for (CLI::Option* option : app.get_options()) {
+        option->check([](const std::string& value) { return std::string(value.empty() ? advice : ""); });
+    }
+}
+
+}  // namespace
+
+void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
+                     const char* value_name, const char* help) {
+    app.add_option_function<std::string>(
+           name, [&values](const std::string& value) { values.push_back(value); }, help)
+        ->type_name(value_name)
+        ->trigger_on_parse();
+}
+
+void add_message_options(CLI::App& app, Verbosity& chosen) {
+    const auto set = [&chosen](Verbosity verbosity) {
+        if (chosen != Verbosity::normal && chosen != verbosity) {
+            throw Fatal(ExitCode::usage, "--quiet and --verbose exclude each other");
+        }
+        chosen = verbosity;
+    };
+    app.add_flag_callback(
+           "-q,--quiet", [set] { set(Verbosity::quiet); }, "Say nothing but errors")
+        ->group("Messages");
+    app.add_flag_callback(
+           "-v,--verbose", [set] { set(Verbosity::verbose); }, "Say what is used, and name each failed input")
+        ->group("Messages");
+}
+
+std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector<std::string>& paths) {
+    app.allow_extras();
+    app.set_help_flag("-h,--help", "Print this help")->group("Messages");
+    app.set_version_flag("-V,--version",
+                         fmt::format("skincheck {} (OpenCV {})", SKINCHECK_VERSION, cv::getVersionString()),
+                         "Print the version")
+        ->group("Messages");
+    const auto separator = std::find(arguments.begin(), arguments.end(), "--");
+    const std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1,
+                                         arguments.end());
+    arguments.erase(separator, arguments.end());
+    refuse_empty_values(arguments, app);
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    try {
+        app.parse(std::move(arguments));
+    } catch (const CLI::CallForHelp&) {
+        return app.help();
+    } catch (const CLI::CallForVersion& version) {
+        return version.what() + std::string("\n");
+    } catch (const CLI::ParseError& error) {
+        throw Fatal(ExitCode::usage, error.what());
+    }
+    paths = app.remaining();
+    for (const std::string& path : paths) {
+        if (path.size() > 1 && path.front() == '-') {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("unknown option '{0}' (a path? put -- before it)", path));
+        }
+        const bool is_command = std::find(commands.begin(), commands.end(), path) != commands.end();
+        if (is_command && app.get_name().empty() && access(path.c_str(), F_OK) != 0) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("{0} comes first: see skincheck {0} --help (a path? write ./{0})", path));
+        }
+    }
+    paths.insert(paths.end(), after.begin(), after.end());
+    return "";
+}
+
+}  // namespace skincheck::cli

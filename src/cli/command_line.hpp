@@ -1,0 +1,69 @@
+// What the command lines of all commands share: CLI11, with our usage lines, messages and rules.
+#pragma once
+
+#include "skincheck/result.hpp"
+
+#include "cli/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace skincheck::cli {
+
+inline constexpr const char* notice =
+    "For research only: skincheck is no medical device, and a score is no diagnosis.";
+
+/// The first word of a command line, where it is not paths to score.
+inline constexpr const char* preprocess_command = "preprocess";
+inline constexpr const char* evaluate_command = "evaluate";
+inline constexpr std::array commands = {preprocess_command, evaluate_command};
+
+// CLI11 knows nothing of the paths, because it would read a name in square brackets as a list; so the usage
+// line is ours.
+class HelpFormatter : public CLI::Formatter {
+  public:
+    explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(30); }
+    std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+        return usage_ + "\n";
+    }
+
+  private:
+    std::string usage_;
+};
+
+/// The whole of `text` as a number in [low, high]; Fatal (usage) otherwise.
+template <typename Number>
+Number parse_number(const std::string& text, const char* option, Number low, Number high) {
+    Number value{};
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || rest != end || !(value >= low && value <= high)) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: '{}' is not a {} from {} to {}", option, text,
+                                std::is_integral_v<Number> ? "whole number" : "number", low, high));
+    }
+    return value;
+}
+
+/// An option that may be repeated.
+void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
+                     const char* value_name, const char* help);
+
+/// --quiet and --verbose.
+void add_message_options(CLI::App& app, Verbosity& verbosity);
+
+/// Runs CLI11 over what stands before "--". What it does not know are `paths`, or unknown options: Fatal
+/// (usage). Answers the text of --help or --version, if it was asked for. The app's name is that of its
+/// command, or empty.
+std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector<std::string>& paths);
+
+/// Of `evaluate`. Answers the text of --help or --version if it was asked for; then `options` are not filled.
+std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCommandOptions& options);
+
+}  // namespace skincheck::cli

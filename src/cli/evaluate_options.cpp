@@ -1,0 +1,161 @@
+#include "cli/command_line.hpp"
+
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace skincheck::cli {
+namespace {
+
+constexpr const char* usage =
+    "Usage: skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n\n"
+    "Measures scores against ground truth: sensitivity, specificity, AUC, calibration and more, with 95 %\n"
+    "intervals. RESULTS is what skincheck wrote (CSV, JSON, JSON Lines), a submission in ISIC's layouts, or "
+    "any CSV\n"
+    "of id and score; '-' is standard input. Two files are compared. Images are matched by the file's name, "
+    "without\n"
+    "folders and ending.";
+
+void add_lists(CLI::App& app, const char* name, std::vector<std::string>& values, const char* type,
+               const char* help, const char* group) {
+    app.add_option_function<std::string>(
+           name,
+           [&values](const std::string& text) {
+               std::vector<std::string> parts;
+               boost::algorithm::split(parts, text, boost::algorithm::is_any_of(","));
+               values.insert(values.end(), parts.begin(), parts.end());
+           },
+           help)
+        ->type_name(type)
+        ->trigger_on_parse()
+        ->group(group);
+}
+
+void add_input_options(CLI::App& app, EvaluateCommandOptions& command) {
+    const auto text = [&app](const char* name, std::string& value, const char* type, const char* help) {
+        app.add_option(name, value, help)->type_name(type)->group("Input");
+    };
+    text("--truth", command.truth, "FILE",
+         "Ground truth: a table of an ISIC challenge, HAM10000's, or any CSV");
+    text("--id-column", command.truth_options.id_column, "NAME", "Column of the truth with the image");
+    text("--label-column", command.truth_options.label_column, "NAME", "Column of the truth with the label");
+    add_lists(app, "--positive", command.truth_options.positive, "VALUE,...",
+              "Labels or classes that are malignant (default: by the layout)", "Input");
+    text("--metadata", command.truth_options.metadata, "FILE",
+         "CSV with more columns: age, sex, lesion_id ...");
+    text("--results-id-column", command.results_options.id_column, "NAME",
+         "Column of the results with the image");
+    text("--score-column", command.results_options.score_column, "NAME",
+         "Column of the results with the score");
+    app.add_flag("--strict", command.strict, "Exit code 1 if any row stays out of the figures")
+        ->group("Input");
+}
+
+void add_figure_options(CLI::App& app, EvaluateCommandOptions& command) {
+    EvaluateOptions& options = command.options;
+    const auto numbers = [&app](const char* name, const char* type, const char* help, auto&& set) {
+        app.add_option_function<std::string>(name, set, help)->type_name(type)->group("Figures");
+    };
+    numbers("--threshold", "T", "Malignant from this score on, 0 to 1 (default: the one in the results)",
+            [&](const std::string& t) { options.threshold = parse_number(t, "--threshold", 0.0, 1.0); });
+    numbers("--target-sensitivity", "S", "Find the threshold that reaches it, and what to expect of it",
+            [&](const std::string& t) {
+                options.aims.emplace_back(Aim::sensitivity,
+                                          parse_number(t, "--target-sensitivity", 0.0, 1.0));
+            });
+    numbers("--target-specificity", "S", "The same for specificity; both may be repeated",
+            [&](const std::string& t) {
+                options.aims.emplace_back(Aim::specificity,
+                                          parse_number(t, "--target-specificity", 0.0, 1.0));
+            });
+    for (const char* name : {"--target-sensitivity", "--target-specificity"}) {
+        app.get_option(name)->trigger_on_parse();
+    }
+    numbers("--min-tpr", "S", "Least sensitivity of the partial AUC (default: 0.8)",
+            [&](const std::string& t) { options.figures.min_tpr = parse_number(t, "--min-tpr", 0.0, 1.0); });
+    add_lists(app, "--by", options.by, "COLUMN,...",
+              "The same figures for each value: sex, age, diagnosis ...", "Figures");
+    numbers("--bootstrap", "N", "Resamples for the intervals; 0: no intervals (default: 2000)",
+            [&](const std::string& t) {
+                options.figures.bootstrap = parse_number(t, "--bootstrap", 0, 1'000'000);
+            });
+    app.add_option("--cluster", options.cluster,
+                   "Draw equal values together (default: patient_id, else lesion_id; or none)")
+        ->type_name("COLUMN")
+        ->group("Figures");
+    numbers("--seed", "N", "Of the bootstrap (default: 1)", [&](const std::string& t) {
+        options.figures.seed =
+            parse_number(t, "--seed", std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max());
+    });
+    numbers("-j,--jobs", "N", "Threads (default: one a core)",
+            [&](const std::string& t) { options.figures.jobs = parse_number(t, "--jobs", 1, 1024); });
+}
+
+void add_output_options(CLI::App& app, EvaluateCommandOptions& command) {
+    app.add_option_function<std::string>(
+           "--format",
+           [&command](const std::string& text) {
+               if (text != "text" && text != "json") {
+                   throw Fatal(ExitCode::usage, fmt::format("--format: '{}' is none of text, json", text));
+               }
+               command.format = text == "json" ? EvaluateFormat::json : EvaluateFormat::text;
+           },
+           "text or json, which has all digits (default: text)")
+        ->type_name("FORMAT")
+        ->group("Output");
+    app.add_option("-o,--output", command.output, "Write to FILE, which appears when it is whole")
+        ->type_name("FILE")
+        ->group("Output");
+    app.add_option("--report", command.report, "Write a page with plots too, whole in itself")
+        ->type_name("FILE.html")
+        ->group("Output");
+    app.add_option("--images", command.images, "Folder of the images, for the report's thumbnails")
+        ->type_name("DIR")
+        ->group("Output");
+}
+
+// What CLI11 cannot see.
+void check(const EvaluateCommandOptions& command) {
+    if (command.truth.empty()) {
+        throw Fatal(ExitCode::usage, "evaluate needs --truth FILE");
+    }
+    if (command.results.empty() || command.results.size() > 2) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("evaluate takes one file of results, or two to compare, not {}",
+                                command.results.size()));
+    }
+    if (command.results.size() == 2 && command.results[0] == command.results[1]) {
+        throw Fatal(ExitCode::usage, fmt::format("{} is named twice", command.results[0]));
+    }
+    if (!command.images.empty() && command.report.empty()) {
+        throw Fatal(ExitCode::usage, "--images goes with --report");
+    }
+    if (!command.report.empty() && command.report == command.output) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--report and --output are the same file, {}", command.report));
+    }
+}
+
+}  // namespace
+
+std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCommandOptions& command) {
+    CLI::App app("", evaluate_command);
+    app.formatter(std::make_shared<HelpFormatter>(usage));
+    app.footer(
+        "Exit codes: 0 done, 1 with --strict when rows stay out, 2 usage or unusable input,\n"
+        "4 output cannot be written. More: man skincheck-evaluate\n" +
+        std::string(notice));
+    add_input_options(app, command);
+    add_figure_options(app, command);
+    add_output_options(app, command);
+    add_message_options(app, command.verbosity);
+    std::string text = parse(app, arguments, command.results);
+    if (text.empty()) {
+        check(command);
+    }
+    return text;
+}
+
+}  // namespace skincheck::cli

@@ -1,0 +1,145 @@
+#include "evaluate/file_hash.hpp"
+#include "evaluate/groups.hpp"
+#include "evaluate/multi_class.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace skincheck {
+namespace {
+
+// The column whose values say which cases belong together; nothing when each stands by itself.
+std::optional<std::size_t> cluster_column(const Truth& truth, const std::string& wanted) {
+    const auto find = [&](const std::string& name) -> std::optional<std::size_t> {
+        const auto found = std::find(truth.columns.begin(), truth.columns.end(), name);
+        return found == truth.columns.end()
+                   ? std::nullopt
+                   : std::optional(static_cast<std::size_t>(found - truth.columns.begin()));
+    };
+    if (wanted.empty()) {
+        const auto patient = find("patient_id");
+        return patient ? patient : find("lesion_id");
+    }
+    if (wanted == "none") {
+        return std::nullopt;
+    }
+    const auto found = find(wanted);
+    if (!found) {
+        throw Fatal(ExitCode::usage, fmt::format("--cluster: {} has no column '{}'", truth.file, wanted));
+    }
+    return found;
+}
+
+// Wrong calls of one kind, the most wrong first.
+std::vector<Miss> worst(const Joined& joined, double threshold, bool malignant, std::size_t most) {
+    std::vector<Miss> misses;
+    for (std::size_t i = 0; i < joined.truth.size(); ++i) {
+        const double score = joined.sample.score[i];
+        if (joined.truth[i]->malignant == malignant && (score >= threshold) != malignant) {
+            misses.push_back({joined.truth[i]->id, joined.result[i]->path, malignant, score});
+        }
+    }
+    std::stable_sort(misses.begin(), misses.end(), [&](const Miss& a, const Miss& b) {
+        return malignant ? a.score < b.score : a.score > b.score;
+    });
+    misses.resize(std::min(misses.size(), most));
+    return misses;
+}
+
+Evaluation evaluate_one(const Truth& truth, const Results& results, const EvaluateOptions& options) {
+    Joined joined = join(truth, results);
+    Evaluation evaluation;
+    evaluation.results_file = results.file;
+    evaluation.results_sha256 = file_hash(results.file);
+    evaluation.model = results.model;
+    evaluation.threshold = options.threshold.value_or(results.threshold.value_or(0.5));
+    evaluation.threshold_assumed = !options.threshold && !results.threshold;
+    evaluation.clusters = joined.truth.size();
+    if (const auto column = cluster_column(truth, options.cluster)) {
+        evaluation.cluster = truth.columns[*column];
+        evaluation.clusters = set_clusters(joined, *column);
+    }
+    FigureOptions of_figures = options.figures;
+    of_figures.threshold = evaluation.threshold;
+    evaluation.figures = figures(joined.sample, of_figures);
+    for (const auto& [aim, wanted] : options.aims) {
+        evaluation.operating_points.push_back(operating_point(joined.sample, aim, wanted, of_figures));
+    }
+    for (const std::string& column : options.by) {
+        for (Group& group : groups_by(column, truth, joined, of_figures)) {
+            evaluation.groups.push_back(std::move(group));
+        }
+    }
+    evaluation.multi_class = multi_class(truth, results, joined, of_figures);
+    if (options.with_curves) {
+        evaluation.curves = curves(joined.sample, of_figures);
+    }
+    evaluation.missed = worst(joined, evaluation.threshold, true, options.worst);
+    evaluation.false_alarms = worst(joined, evaluation.threshold, false, options.worst);
+    evaluation.faults = results.faults;
+    evaluation.faults.insert(evaluation.faults.end(), joined.faults.begin(), joined.faults.end());
+    return evaluation;
+}
+
+// Over the cases that both have.
+Comparison compare_both(const Truth& truth, const Results& first, const Results& second,
+                        const EvaluateOptions& options) {
+    Joined a = join(truth, first);
+    const Joined b = join(truth, second);
+    if (const auto column = cluster_column(truth, options.cluster)) {
+        set_clusters(a, *column);
+    }
+    std::vector<std::size_t> common;
+    std::vector<double> scores;
+    std::size_t j = 0;  // both are in the order of the truth
+    for (std::size_t i = 0; i < a.truth.size(); ++i) {
+        while (j < b.truth.size() && b.truth[j] < a.truth[i]) {
+            ++j;
+        }
+        if (j < b.truth.size() && b.truth[j] == a.truth[i]) {
+            common.push_back(i);
+            scores.push_back(b.sample.score[j]);
+        }
+    }
+    const Sample sample = part_of(a.sample, common);
+    const auto malignant = std::count(sample.malignant.begin(), sample.malignant.end(), 1);
+    if (malignant == 0 || static_cast<std::size_t>(malignant) == common.size()) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format(
+                "{} and {} share {} images with a usable score, {} of them malignant: too few to compare",
+                first.file, second.file, common.size(), malignant));
+    }
+    return compare(sample, scores, options.figures);
+}
+
+bool any(const std::vector<Fault>& faults) {
+    return std::any_of(faults.begin(), faults.end(), [](const Fault& fault) { return fault.count > 0; });
+}
+
+}  // namespace
+
+bool Report::has_faults() const {
+    return any(truth_faults) ||
+           std::any_of(evaluations.begin(), evaluations.end(),
+                       [](const Evaluation& evaluation) { return any(evaluation.faults); });
+}
+
+Report evaluate(const Truth& truth, const std::vector<Results>& results, const EvaluateOptions& options) {
+    Report report;
+    report.truth_file = truth.file;
+    report.truth_sha256 = file_hash(truth.file);
+    report.truth_layout = truth.layout;
+    report.truth_faults = truth.faults;
+    report.options = options;
+    for (const Results& of_one : results) {
+        report.evaluations.push_back(evaluate_one(truth, of_one, options));
+    }
+    if (results.size() == 2) {
+        report.comparison = compare_both(truth, results[0], results[1], options);
+    }
+    return report;
+}
+
+}  // namespace skincheck

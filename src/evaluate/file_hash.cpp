@@ -1,0 +1,35 @@
+#include "evaluate/file_hash.hpp"
+
+#include <boost/filesystem.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <fstream>
+#include <memory>
+
+namespace skincheck {
+
+std::string file_hash(const std::string& file) {
+    boost::system::error_code error;
+    if (!boost::filesystem::is_regular_file(file, error)) {
+        return "";
+    }
+    const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    std::ifstream in(file, std::ios::binary);
+    std::array<char, 1U << 16U> block{};
+    EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+    while (in.read(block.data(), block.size()) || in.gcount() > 0) {
+        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(in.gcount()));
+    }
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
+    std::string text;
+    for (unsigned int i = 0; i < length; ++i) {
+        text += fmt::format("{:02x}", digest.at(i));
+    }
+    return text;
+}
+
+}  // namespace skincheck

@@ -1,0 +1,98 @@
+#include "evaluate/groups.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace skincheck {
+namespace {
+
+constexpr std::size_t most_groups = 50;
+constexpr std::size_t most_numbers = 10;  // different ones, above which they are put into bands
+const std::string unknown = "(unknown)";
+
+std::optional<double> number(const std::string& text) {
+    double value = 0;
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && rest == end && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+// Of each joined case.
+std::vector<std::string> values_of(const std::string& column, const Truth& truth, const Joined& joined) {
+    const auto found = std::find(truth.columns.begin(), truth.columns.end(), column);
+    std::vector<std::string> values;
+    if (found != truth.columns.end()) {
+        const auto place = static_cast<std::size_t>(found - truth.columns.begin());
+        for (const TruthCase* known : joined.truth) {
+            values.push_back(known->values[place]);
+        }
+    } else if (column == "diagnosis" && !truth.classes.empty()) {
+        for (const TruthCase* known : joined.truth) {
+            values.push_back(
+                known->diagnosis < 0 ? "" : truth.classes[static_cast<std::size_t>(known->diagnosis)]);
+        }
+    } else {
+        std::vector<std::string> there = truth.columns;
+        if (!truth.classes.empty()) {
+            there.emplace_back("diagnosis");
+        }
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--by: {} has no column '{}'; {}", truth.file, column,
+                                there.empty() ? "name a table that has it with --metadata"
+                                              : fmt::format("there are: {}", fmt::join(there, ", "))));
+    }
+    return values;
+}
+
+bool are_numbers(const std::vector<std::string>& values) {
+    std::set<std::string> different;
+    for (const std::string& value : values) {
+        if (!value.empty() && !number(value)) {
+            return false;
+        }
+        different.insert(value);
+    }
+    return different.size() > most_numbers;
+}
+
+}  // namespace
+
+std::vector<Group> groups_by(const std::string& column, const Truth& truth, const Joined& joined,
+                             const FigureOptions& options) {
+    const std::vector<std::string> values = values_of(column, truth, joined);
+    const bool in_bands = are_numbers(values);
+    // By the band's lower end or the text; what is unknown comes last.
+    std::map<std::tuple<bool, double, std::string>, std::vector<std::size_t>> cases;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        if (values[i].empty()) {
+            cases[{true, 0, unknown}].push_back(i);
+        } else if (in_bands) {
+            const double low = std::floor(*number(values[i]) / 10) * 10;
+            cases[{false, low, fmt::format("{}-{}", low, low + 9)}].push_back(i);
+        } else {
+            cases[{false, 0, values[i]}].push_back(i);
+        }
+        if (cases.size() > most_groups) {
+            throw Fatal(ExitCode::usage, fmt::format("--by: column '{}' has more than {} different values",
+                                                     column, most_groups));
+        }
+    }
+    std::vector<Group> groups;
+    for (const auto& [key, members] : cases) {
+        Group group;
+        group.column = column;
+        group.value = std::get<2>(key);
+        group.figures = figures(part_of(joined.sample, members), options);
+        group.small = group.figures.malignant < small_group || group.figures.benign < small_group;
+        groups.push_back(std::move(group));
+    }
+    return groups;
+}
+
+}  // namespace skincheck

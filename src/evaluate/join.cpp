@@ -1,0 +1,94 @@
+#include "evaluate/join.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+namespace skincheck {
+
+Joined join(const Truth& truth, const Results& results) {
+    std::unordered_map<std::string_view, const ResultCase*> by_id;
+    by_id.reserve(results.cases.size());
+    for (const ResultCase& result : results.cases) {
+        by_id.emplace(result.id, &result);
+    }
+    // Cases that stay out for another reason, which was told, are not "without a partner" too.
+    Joined joined;
+    Fault without_result{"in the truth, without a usable score", 0, {}};
+    Fault without_truth{"in the results, without truth", 0, {}};
+    for (const TruthCase& known : truth.cases) {
+        const auto found = by_id.find(known.id);
+        if (found == by_id.end()) {
+            without_result.add(known.id);
+            continue;
+        }
+        joined.truth.push_back(&known);
+        joined.result.push_back(found->second);
+        joined.sample.score.push_back(found->second->score);
+        joined.sample.malignant.push_back(known.malignant ? 1 : 0);
+        found->second = nullptr;
+    }
+    for (const ResultCase& result : results.cases) {
+        if (by_id.at(result.id) != nullptr) {
+            without_truth.add(result.id);
+        }
+    }
+    if (joined.truth.empty()) {
+        const auto first = [](const auto& cases) { return cases.empty() ? "" : cases.front().id; };
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format(
+                "no image is both in {} ({} cases, first id '{}') and in {} ({} usable scores, first id "
+                "'{}')",
+                truth.file, truth.cases.size(), first(truth.cases), results.file, results.cases.size(),
+                first(results.cases)));
+    }
+    const auto malignant = std::count(joined.sample.malignant.begin(), joined.sample.malignant.end(), 1);
+    if (malignant == 0 || static_cast<std::size_t>(malignant) == joined.truth.size()) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("all {} images that are both in {} and in {} are {}: both kinds are needed",
+                                joined.truth.size(), truth.file, results.file,
+                                malignant == 0 ? "benign" : "malignant"));
+    }
+    for (Fault* fault : {&without_result, &without_truth}) {
+        if (fault->count > 0) {
+            joined.faults.push_back(std::move(*fault));
+        }
+    }
+    return joined;
+}
+
+std::size_t set_clusters(Joined& joined, std::size_t column) {
+    std::unordered_map<std::string_view, int> numbers;
+    int next = 0;
+    joined.sample.cluster.clear();
+    for (const TruthCase* known : joined.truth) {
+        const std::string& value = known->values[column];
+        if (value.empty()) {
+            joined.sample.cluster.push_back(next++);
+            continue;
+        }
+        const auto [place, is_new] = numbers.try_emplace(value, next);
+        next += is_new ? 1 : 0;
+        joined.sample.cluster.push_back(place->second);
+    }
+    return static_cast<std::size_t>(next);
+}
+
+Sample part_of(const Sample& sample, const std::vector<std::size_t>& cases) {
+    Sample part;
+    std::unordered_map<int, int> numbers;
+    for (const std::size_t i : cases) {
+        part.score.push_back(sample.score[i]);
+        part.malignant.push_back(sample.malignant[i]);
+        if (!sample.cluster.empty()) {
+            const auto number = numbers.try_emplace(sample.cluster[i], static_cast<int>(numbers.size()));
+            part.cluster.push_back(number.first->second);
+        }
+    }
+    return part;
+}
+
+}  // namespace skincheck

@@ -1,0 +1,102 @@
+#include "evaluate/csv_reader.hpp"
+#include "evaluate/readers.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+namespace skincheck {
+namespace {
+
+class Metadata {
+  public:
+    Metadata(Truth& truth, const std::string& file, const CsvRecord& header, const TruthOptions& options);
+    void row(const CsvRecord& record);
+    void finish();
+
+  private:
+    Truth& truth_;
+    std::size_t id_ = 0;
+    std::vector<std::size_t> columns_;  ///< those that the truth did not have
+    std::unordered_map<std::string_view, std::size_t> cases_;
+    std::vector<char> found_;
+    FaultList faults_;
+};
+
+Metadata::Metadata(Truth& truth, const std::string& file, const CsvRecord& header,
+                   const TruthOptions& options)
+    : truth_(truth), found_(truth.cases.size(), 0) {
+    const std::vector<std::string> names = column_names(header.fields);
+    const auto wanted = options.id_column.empty() ? std::nullopt : find_column(names, options.id_column);
+    const auto id = wanted ? wanted : usual_id_column(names);
+    if (!id) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: which column of the metadata holds the ids? There are {}; name it with "
+                                "--id-column, or as it is named in the truth",
+                                file, listed(names)));
+    }
+    id_ = *id;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (i != id_ && !find_column(truth_.columns, names[i])) {
+            columns_.push_back(i);
+            truth_.columns.push_back(names[i]);
+        }
+    }
+    cases_.reserve(truth_.cases.size());
+    for (std::size_t i = 0; i < truth_.cases.size(); ++i) {
+        cases_.emplace(truth_.cases[i].id, i);
+    }
+}
+
+void Metadata::row(const CsvRecord& record) {
+    const std::string id = image_id(trimmed(record.fields[id_]));
+    const auto entry = cases_.find(id);
+    if (entry == cases_.end()) {
+        return;
+    }
+    if (found_[entry->second] != 0) {
+        faults_.add("duplicates in the metadata", id);
+        return;
+    }
+    found_[entry->second] = 1;
+    auto& values = truth_.cases[entry->second].values;
+    for (const std::size_t column : columns_) {
+        values.emplace_back(trimmed(record.fields[column]));
+    }
+}
+
+void Metadata::finish() {
+    for (std::size_t i = 0; i < truth_.cases.size(); ++i) {
+        if (found_[i] == 0) {
+            faults_.add("no metadata", truth_.cases[i].id);
+            truth_.cases[i].values.resize(truth_.columns.size());
+        }
+    }
+    for (Fault& fault : faults_.take()) {
+        truth_.faults.push_back(std::move(fault));
+    }
+}
+
+}  // namespace
+
+void add_metadata(Truth& truth, TextInput& text, const TruthOptions& options) {
+    std::optional<Metadata> metadata;
+    bool rows = false;
+    read_csv(text, [&](const CsvRecord& record) {
+        if (!metadata) {
+            metadata.emplace(truth, text.name(), record, options);
+        } else {
+            rows = true;
+            metadata->row(record);
+        }
+    });
+    if (!rows) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: {}", text.name(),
+                                metadata ? "a header and no rows; a table of metadata is needed"
+                                         : "is empty; a table of metadata is needed"));
+    }
+    metadata->finish();
+}
+
+}  // namespace skincheck

@@ -1,0 +1,200 @@
+#include "skincheck/evaluate.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace skincheck {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string number(double value) {
+    return std::isnan(value) ? "-" : fmt::format("{:.4f}", value);
+}
+
+std::string interval(const Figure& figure) {
+    return std::isnan(figure.low) ? "" : fmt::format("{:.4f} to {:.4f}", figure.low, figure.high);
+}
+
+// "0.9772 (0.9577 to 0.9935)", or why not.
+std::string with_interval(const Figure& figure) {
+    if (std::isnan(figure.value)) {
+        return figure.reason.empty() ? "-" : fmt::format("undefined: {}", figure.reason);
+    }
+    return std::isnan(figure.low) ? number(figure.value)
+                                  : fmt::format("{} ({})", number(figure.value), interval(figure));
+}
+
+std::string counted(std::size_t part, std::size_t whole) {
+    return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+void write_head(Out out, const Report& report, const Evaluation& evaluation) {
+    const Figures& f = evaluation.figures;
+    const std::size_t cases = f.malignant + f.benign;
+    const FigureOptions& options = report.options.figures;
+    fmt::format_to(out, "{}\n", evaluation.results_file);
+    fmt::format_to(out, "  truth      {} ({})\n", report.truth_file, report.truth_layout);
+    fmt::format_to(out, "  model      {}\n",
+                   evaluation.model.empty() ? "not told by the results" : evaluation.model);
+    fmt::format_to(out, "  cases      {}: {} malignant ({}), {} benign\n", cases, f.malignant,
+                   counted(f.malignant, cases), f.benign);
+    fmt::format_to(out, "  threshold  {} ({})\n", evaluation.threshold,
+                   report.options.threshold       ? "given"
+                   : evaluation.threshold_assumed ? "assumed: neither given nor in the results"
+                                                  : "stored in the results");
+    if (options.bootstrap > 0) {
+        fmt::format_to(out, "  intervals  95 %, {} bootstrap resamples of {} {}, seed {}\n",
+                       options.bootstrap, evaluation.clusters,
+                       evaluation.cluster.empty() ? std::string("cases")
+                                                  : fmt::format("values of {}", evaluation.cluster),
+                       options.seed);
+    }
+}
+
+void write_confusion(Out out, const Confusion& c) {
+    fmt::format_to(out, "\n{:<22}{:>18}{:>16}\n", "", "called malignant", "called benign");
+    fmt::format_to(out, "  {:<20}{:>18}{:>16}\n", "malignant", c.tp, c.fn);
+    fmt::format_to(out, "  {:<20}{:>18}{:>16}\n", "benign", c.fp, c.tn);
+}
+
+void write_figures(Out out, const Figures& f, const FigureOptions& options) {
+    fmt::format_to(out, "\n{:<36}{:>7}  {}\n", "figure", "value",
+                   options.bootstrap > 0 ? "95 % interval" : "");
+    for (int i = 0; i < measure_count; ++i) {
+        const auto measure = static_cast<Measure>(i);
+        const Figure& figure = f[measure];
+        std::string name(title(measure));
+        if (measure == Measure::partial_auc) {
+            name += fmt::format(" (sensitivity >= {:.2f})", options.min_tpr);
+        } else if (measure == Measure::ece) {
+            name += fmt::format(" ({} bins of equal width)", calibration_bins);
+        }
+        std::string line = fmt::format("  {:<34}{:>7}  {}", name, number(figure.value), interval(figure));
+        if (measure == Measure::roc_auc && !std::isnan(f.delong.low)) {
+            line += fmt::format("{}(DeLong: {})", figure.low == figure.low ? "  " : "", interval(f.delong));
+        }
+        if (!figure.reason.empty()) {
+            line += (std::isnan(figure.value) ? "undefined: " : "") + figure.reason;
+        }
+        fmt::format_to(out, "{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+    }
+}
+
+void write_operating_points(Out out, const std::vector<OperatingPoint>& points) {
+    for (const OperatingPoint& point : points) {
+        fmt::format_to(out, "\noperating point: {}\n", point.aim);
+        if (std::isnan(point.threshold)) {
+            fmt::format_to(out, "  {}\n", point.sensitivity.reason);
+            continue;
+        }
+        fmt::format_to(out, "  --threshold {}\n", point.threshold);
+        fmt::format_to(out, "  {:<14}{:<32}{}\n", "", "on these cases", "to expect on others");
+        fmt::format_to(out, "  {:<14}{:<32}{}\n", "sensitivity", with_interval(point.sensitivity),
+                       with_interval(point.expected_sensitivity));
+        fmt::format_to(out, "  {:<14}{:<32}{}\n", "specificity", with_interval(point.specificity),
+                       with_interval(point.expected_specificity));
+        fmt::format_to(out, "  {:<14}{}\n", "precision", with_interval(point.precision));
+        fmt::format_to(out, "  {:<14}{}\n", "NPV", with_interval(point.npv));
+    }
+}
+
+void write_multi_class(Out out, const MultiClass& several) {
+    fmt::format_to(out, "\nbalanced multi-class accuracy: {}\n", with_interval(several.balanced_accuracy));
+    fmt::format_to(out, "  {:<10}{}{:>8}  {}\n", "class",
+                   fmt::format("{:>8}", fmt::join(several.classes, "")), "cases", "sensitivity");
+    for (std::size_t truth = 0; truth < several.classes.size(); ++truth) {
+        std::string calls;
+        std::size_t cases = 0;
+        for (const std::size_t count : several.matrix[truth]) {
+            calls += fmt::format("{:>8}", count);
+            cases += count;
+        }
+        fmt::format_to(out, "  {:<10}{}{:>8}  {}\n", several.classes[truth], calls, cases,
+                       with_interval(several.sensitivity[truth]));
+    }
+    fmt::format_to(out, "  (rows: truth; columns: called)\n");
+}
+
+void write_groups(Out out, const std::vector<Group>& groups) {
+    std::string column;
+    bool any_small = false;
+    for (const Group& group : groups) {
+        if (group.column != column) {
+            column = group.column;
+            fmt::format_to(out, "\nby {:<21}{:>7}{:>11}  {:<27}{:<27}{}\n", column, "cases", "malignant",
+                           "ROC AUC", "sensitivity", "specificity");
+        }
+        const Figures& f = group.figures;
+        const auto cell = [&](Measure measure) {
+            return std::isnan(f[measure].value) ? std::string("-") : with_interval(f[measure]);
+        };
+        fmt::format_to(out, "  {:<22}{:>7}{:>11}  {:<27}{:<27}{}\n", group.value + (group.small ? " *" : ""),
+                       f.malignant + f.benign, f.malignant, cell(Measure::roc_auc),
+                       cell(Measure::sensitivity), cell(Measure::specificity));
+        any_small = any_small || group.small;
+    }
+    if (any_small) {
+        fmt::format_to(out, "  * fewer than {} malignant or benign cases: read with care\n", small_group);
+    }
+}
+
+void write_faults(Out out, const std::vector<Fault>& faults) {
+    for (const Fault& fault : faults) {
+        fmt::format_to(out, "  {} {}: {}{}\n", fault.count, fault.what, fmt::join(fault.names, ", "),
+                       fault.count > fault.names.size() ? ", ..." : "");
+    }
+}
+
+void write_comparison(Out out, const Report& report) {
+    const Comparison& c = *report.comparison;
+    fmt::format_to(out, "\n{} against {}, the {} cases that both have\n", report.evaluations[0].results_file,
+                   report.evaluations[1].results_file, c.cases);
+    fmt::format_to(out, "  ROC AUC {} and {}, difference {}\n", number(c.first_auc), number(c.second_auc),
+                   with_interval(c.difference));
+    if (std::isnan(c.p)) {
+        fmt::format_to(out, "  DeLong: undefined, the difference has no variance\n");
+    } else {
+        fmt::format_to(out, "  DeLong: {:.4f} to {:.4f}, z = {:.3f}, p = {:.4g}\n", c.delong_low,
+                       c.delong_high, c.z, c.p);
+    }
+}
+
+}  // namespace
+
+std::string report_text(const Report& report) {
+    std::string text;
+    const Out out = std::back_inserter(text);
+    for (const Evaluation& evaluation : report.evaluations) {
+        if (!text.empty()) {
+            text += "\n\n";
+        }
+        write_head(out, report, evaluation);
+        write_confusion(out, evaluation.figures.confusion);
+        write_figures(out, evaluation.figures, report.options.figures);
+        write_operating_points(out, evaluation.operating_points);
+        if (evaluation.multi_class) {
+            write_multi_class(out, *evaluation.multi_class);
+        }
+        write_groups(out, evaluation.groups);
+        if (!evaluation.faults.empty()) {
+            text += "\nleft out, of the results\n";
+            write_faults(out, evaluation.faults);
+        }
+    }
+    if (!report.truth_faults.empty()) {
+        text += "\nleft out, of the truth\n";
+        write_faults(out, report.truth_faults);
+    }
+    if (report.comparison) {
+        write_comparison(out, report);
+    }
+    text += "\nFor research only: skincheck is no medical device.\n";
+    return text;
+}
+
+}  // namespace skincheck

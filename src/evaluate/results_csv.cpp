@@ -1,0 +1,206 @@
+#include "skincheck/result.hpp"
+
+#include "evaluate/csv_reader.hpp"
+#include "evaluate/fields.hpp"
+#include "evaluate/results_collector.hpp"
+#include "evaluate/results_formats.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace skincheck {
+namespace {
+
+using Column = std::optional<std::size_t>;
+
+/// Submissions of 2016 (image, score) and 2017 (image, melanoma, seborrheic keratosis) have no header.
+bool is_headerless(const std::vector<std::string>& fields, const ResultsOptions& options) {
+    if (!options.id_column.empty() || !options.score_column.empty() || fields.size() < 2 ||
+        fields.size() > 3 || is_usual_id_name(fields[0])) {
+        return false;
+    }
+    return std::all_of(fields.begin() + 1, fields.end(),
+                       [](const std::string& field) { return number_of(field).has_value(); });
+}
+
+class ResultsTable {
+  public:
+    ResultsTable(const std::string& file, const CsvRecord& first, const ResultsOptions& options);
+    bool has_header() const { return has_header_; }
+    void row(const CsvRecord& record);
+    Results finish() { return collector_.finish(std::move(classes_)); }
+
+  private:
+    void find_columns(const ResultsOptions& options);
+    void find_own_columns();
+    void find_class_columns();
+    double number(const CsvRecord& record, std::size_t column) const;
+    double sum_of_malignant() const;
+    void read_threshold(const CsvRecord& record);
+
+    std::string file_;
+    std::vector<std::string> columns_;
+    bool has_header_ = true;
+    std::size_t id_ = 0;
+    Column score_;                       ///< nothing: the sum over the malignant classes
+    Column status_, model_, threshold_;  ///< skincheck's
+    std::vector<std::size_t> class_columns_;
+    std::vector<std::string> classes_;
+    std::vector<char> malignant_class_;
+    std::string last_threshold_;
+    ResultRow row_;
+    std::string place_;
+    ResultsCollector collector_;
+};
+
+ResultsTable::ResultsTable(const std::string& file, const CsvRecord& first, const ResultsOptions& options)
+    : file_(file), columns_(column_names(first.fields)), collector_(file) {
+    if (is_headerless(columns_, options)) {
+        has_header_ = false;
+        columns_ = {"image", "score", "seborrheic_keratosis"};
+        score_ = 1;
+        return;
+    }
+    find_columns(options);
+}
+
+void ResultsTable::find_columns(const ResultsOptions& options) {
+    const Column id = options.id_column.empty()
+                          ? usual_id_column(columns_)
+                          : need_column(file_, columns_, options.id_column, "--id-column");
+    if (!options.score_column.empty()) {
+        score_ = need_column(file_, columns_, options.score_column, "--score-column");
+    }
+    for (std::size_t i = 0; i < score_names.size() && !score_; ++i) {
+        score_ = find_column(columns_, score_names[i]);
+    }
+    if (find_column(columns_, score_names[0])) {
+        find_own_columns();
+    } else {
+        find_class_columns();
+    }
+    if (!score_ && find_column(columns_, "seborrheic_keratosis")) {
+        score_ = find_column(columns_, "melanoma");
+    }
+    const bool scored = score_ || !classes_.empty();
+    if (!id || !scored) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: which column holds {}? There are {}; name it with {}", file_,
+                                id       ? "the scores"
+                                : scored ? "the ids"
+                                         : "the ids, and which the scores",
+                                listed(columns_),
+                                id       ? "--score-column"
+                                : scored ? "--id-column"
+                                         : "--id-column and --score-column"));
+    }
+    id_ = *id;
+    if (score_ == id_) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: the column {} cannot hold both the ids and the scores",
+                                                 file_, shown(columns_[id_])));
+    }
+}
+
+void ResultsTable::find_own_columns() {
+    status_ = find_column(columns_, "status");
+    model_ = find_column(columns_, "model");
+    threshold_ = find_column(columns_, "threshold");
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        if (columns_[i].starts_with("p_")) {
+            class_columns_.push_back(i);
+            classes_.push_back(columns_[i].substr(2));
+        }
+    }
+}
+
+void ResultsTable::find_class_columns() {
+    class_columns_ = isic_class_columns(columns_);
+    for (const std::size_t column : class_columns_) {
+        classes_.push_back(columns_[column]);
+        malignant_class_.push_back(is_isic_malignant(columns_[column]) ? 1 : 0);
+    }
+}
+
+double ResultsTable::number(const CsvRecord& record, std::size_t column) const {
+    const std::string_view text = trimmed(record.fields[column]);
+    const auto number = number_or_none(text);
+    if (!number) {
+        refuse_line(
+            file_, record.line,
+            fmt::format("{} in the column {} is no number{}", shown(text), shown(columns_[column]),
+                        score_ == column ? "; another column of scores is named with --score-column" : ""));
+    }
+    return *number;
+}
+
+/// NaN when any class has none; beyond 1, the classes' numbers were no probabilities of one whole.
+double ResultsTable::sum_of_malignant() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < malignant_class_.size(); ++i) {
+        const double value = row_.probabilities[i];
+        sum += malignant_class_[i] != 0 || std::isnan(value) ? value : 0;
+    }
+    return std::min(sum, 1.0);
+}
+
+void ResultsTable::read_threshold(const CsvRecord& record) {
+    const std::string_view text = trimmed(record.fields[*threshold_]);
+    if (text.empty() || text == last_threshold_) {
+        return;
+    }
+    last_threshold_ = text;
+    const auto threshold = number_of(text);
+    if (!threshold || !(*threshold >= 0 && *threshold <= 1)) {
+        refuse_line(file_, record.line,
+                    fmt::format("the threshold {} is no number from 0 to 1", shown(text)));
+    }
+    collector_.add_threshold(*threshold);
+}
+
+void ResultsTable::row(const CsvRecord& record) {
+    row_.path = record.fields[id_];
+    if (trimmed(row_.path).empty()) {
+        place_ = fmt::format("line {}", record.line);
+        row_.place = place_;
+    }
+    if (status_) {
+        row_.status = trimmed(record.fields[*status_]);
+    }
+    if (model_) {
+        collector_.add_model(trimmed(record.fields[*model_]));
+    }
+    if (threshold_) {
+        read_threshold(record);
+    }
+    row_.probabilities.clear();
+    row_.score = undefined;
+    if (row_.status != "ok") {
+        collector_.add(row_);
+        return;
+    }
+    for (const std::size_t column : class_columns_) {
+        row_.probabilities.push_back(number(record, column));
+    }
+    row_.score = score_ ? number(record, *score_) : sum_of_malignant();
+    collector_.add(row_);
+}
+
+}  // namespace
+
+Results read_results_csv(TextInput& text, const ResultsOptions& options) {
+    std::optional<ResultsTable> table;
+    read_csv(text, [&](const CsvRecord& record) {
+        if (!table) {
+            table.emplace(text.name(), record, options);
+            if (table->has_header()) {
+                return;
+            }
+        }
+        table->row(record);
+    });
+    return table->finish();  // read_results() saw a byte that is no blank, so there was a record
+}
+
+}  // namespace skincheck

@@ -1,0 +1,97 @@
+#include "evaluate/text_input.hpp"
+
+#include "skincheck/result.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+constexpr std::size_t file_block = std::size_t{1} << 17;
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
+    throw Fatal(ExitCode::usage, fmt::format("cannot read {}: {}", name, reason));
+}
+
+std::size_t line_ends(std::string_view bytes) {
+    return static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+}
+
+}  // namespace
+
+TextInput::TextInput(const std::string& file)
+    : name_(file == "-" ? "standard input" : file),
+      fd_(file == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                      : open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
+      block_size_(file_block) {
+    if (fd_ < 0) {
+        refuse(name_, std::generic_category().message(errno));
+    }
+    struct stat status {};
+    if (fstat(fd_, &status) == 0 && S_ISDIR(status.st_mode)) {
+        close(fd_);
+        refuse(name_, "it is a folder");
+    }
+    buffer_.resize(block_size_);
+}
+
+TextInput::TextInput(std::string name, std::string_view bytes, std::size_t block_size)
+    : name_(std::move(name)), memory_(bytes), block_size_(std::max<std::size_t>(block_size, 1)) {
+    if (memory_.starts_with(byte_order_mark)) {
+        memory_.remove_prefix(byte_order_mark.size());
+    }
+}
+
+TextInput::~TextInput() {
+    if (fd_ >= 0) {
+        close(fd_);
+    }
+}
+
+std::size_t TextInput::line() const {
+    return lines_before_ + line_ends(block_.substr(0, position_)) + 1;
+}
+
+bool TextInput::refill() {
+    offset_ += block_.size();
+    lines_before_ += line_ends(block_);
+    position_ = 0;
+    block_ = read_block();
+    if (first_ && fd_ >= 0 && block_.starts_with(byte_order_mark)) {
+        block_.remove_prefix(byte_order_mark.size());
+    }
+    first_ = false;
+    return !block_.empty();
+}
+
+/// Fills a block to the brim, so that a pipe's small pieces do not cut the byte order mark.
+std::string_view TextInput::read_block() {
+    if (fd_ < 0) {
+        const std::string_view block = memory_.substr(0, block_size_);
+        memory_.remove_prefix(block.size());
+        return block;
+    }
+    std::size_t size = 0;
+    while (size < buffer_.size()) {
+        const ssize_t count = read(fd_, buffer_.data() + size, buffer_.size() - size);
+        if (count > 0) {
+            size += static_cast<std::size_t>(count);
+        } else if (count == 0) {
+            break;
+        } else if (errno != EINTR) {
+            refuse(name_, std::generic_category().message(errno));
+        }
+    }
+    return {buffer_.data(), size};
+}
+
+}  // namespace skincheck

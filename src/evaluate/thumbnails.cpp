@@ -1,0 +1,95 @@
+#include "evaluate/thumbnails.hpp"
+
+#include "skincheck/image.hpp"
+
+#include "output/base64.hpp"
+
+#include <boost/algorithm/string/case_conv.hpp>
+#include <boost/filesystem.hpp>
+#include <fmt/format.h>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace skincheck {
+namespace {
+
+namespace fs = boost::filesystem;
+
+bool is_image_name(const fs::path& path) {
+    static const std::vector<std::string> extensions = image_extensions();
+    const std::string extension = boost::algorithm::to_lower_copy(path.extension().string());
+    return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+cv::Mat shrink(const cv::Mat& pixels) {
+    const int longer = std::max(pixels.cols, pixels.rows);
+    if (longer <= thumbnail_size) {
+        return pixels;
+    }
+    const auto side = [longer](int length) {
+        return std::max(1, (length * thumbnail_size + longer / 2) / longer);
+    };
+    cv::Mat small;
+    cv::resize(pixels, small, {side(pixels.cols), side(pixels.rows)}, 0, 0, cv::INTER_AREA);
+    return small;
+}
+
+}  // namespace
+
+Thumbnails::Thumbnails(std::string folder, const std::set<std::string>& ids) : folder_(std::move(folder)) {
+    if (folder_.empty()) {
+        return;
+    }
+    boost::system::error_code error;
+    constexpr auto lenient =
+        fs::directory_options::skip_permission_denied | fs::directory_options::pop_on_error;
+    fs::recursive_directory_iterator entry(folder_, lenient, error);
+    if (error) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("the images' folder {} cannot be read: {}", folder_, error.message()));
+    }
+    // What goes away or cannot be read during the walk is as if it were not there.
+    for (; entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+        const fs::path& path = entry->path();
+        const std::string id = path.stem().string();
+        if (ids.count(id) == 0 || !is_image_name(path)) {
+            continue;
+        }
+        const auto [known, is_new] = paths_.emplace(id, path.string());
+        if (!is_new && path.string() < known->second) {
+            known->second = path.string();
+        }
+    }
+}
+
+tl::expected<std::string, std::string> Thumbnails::of(const Miss& miss) const {
+    std::string path = miss.path;
+    if (!folder_.empty()) {
+        const auto found = paths_.find(miss.id);
+        if (found == paths_.end()) {
+            return tl::unexpected<std::string>("no image of this name");
+        }
+        path = found->second;
+    }
+    LoadOptions options;
+    options.allow_truncated = true;  // to look at, a part is better than nothing
+    const auto image = load_image(path, options);
+    if (!image) {
+        return tl::unexpected(image.error().message);
+    }
+    std::vector<std::uint8_t> bytes;
+    try {
+        cv::imencode(".jpg", shrink(image->pixels), bytes, {cv::IMWRITE_JPEG_QUALITY, 85});
+    } catch (const cv::Exception&) {
+        return tl::unexpected<std::string>("no room for a small picture of it");
+    }
+    return "data:image/jpeg;base64," + base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace skincheck

@@ -1,0 +1,163 @@
+"""skincheck evaluate from outside: what it reads, prints, refuses, and with which exit code."""
+
+import json
+import pathlib
+
+import harness
+from harness import SkincheckTest
+from images import BLACK, BLUE, GREEN, WHITE, png
+
+TRUTH = "image,malignant,sex\na,1,female\nb,0,male\nc,0,female\nd,1,male\n"
+SCORES = "path,malignancy\nx/a.jpg,0.9\nx/b.jpg,0.2\nx/c.jpg,0.6\nx/d.jpg,0.4\n"
+
+
+class EvaluateTest(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        self.write("truth.csv", TRUTH.encode())
+        self.write("scores.csv", SCORES.encode())
+
+    def evaluate(self, *arguments: str, **more) -> harness.Result:
+        return self.run_skincheck("evaluate", *arguments, **more)
+
+    def figures(self, *arguments: str, **more) -> dict:
+        result = self.evaluate("--format", "json", "--bootstrap", "100", "--truth", "truth.csv", *arguments, **more)
+        self.assertEqual(0, result.code, result.stderr)
+        return json.loads(result.stdout)
+
+    def refused(self, code: int, message: str, *arguments: str, **more):
+        result = self.evaluate(*arguments, **more)
+        self.assertEqual((code, b""), (result.code, result.stdout), result.stderr)
+        self.assertRegex(result.stderr.decode(), rf"\Askincheck: (error: )?{message}.*\n\Z")
+
+
+class Output(EvaluateTest):
+    def test_the_table(self):
+        result = self.evaluate("--truth", "truth.csv", "scores.csv", "--threshold", "0.5", "--bootstrap", "0")
+        self.assertEqual((0, b""), (result.code, result.stderr))
+        lines = result.stdout.decode().splitlines()
+        self.assertIn("  cases      4: 2 malignant (50.0 %), 2 benign", lines)
+        self.assertIn("  threshold  0.5 (given)", lines)
+        self.assertIn("  malignant                            1               1", lines)
+        self.assertIn("  ROC AUC                            0.7500  (DeLong: 0.0570 to 1.0000)", lines)
+        self.assertIn("no medical device", lines[-1])
+
+    def test_json_has_all_figures(self):
+        found = self.figures("scores.csv", "--by", "sex", "--target-sensitivity", "1", "--target-specificity", "1")
+        one = found["evaluations"][0]
+        self.assertEqual(0.75, one["figures"]["roc_auc"]["value"])
+        self.assertEqual({"tp": 1, "fp": 1, "fn": 1, "tn": 1}, one["figures"]["confusion"])
+        self.assertEqual([0.4, 0.9], [point["threshold"] for point in one["operating_points"]])
+        self.assertEqual(["female", "male"], [group["value"] for group in one["groups"]])
+        self.assertTrue(one["threshold_assumed"])
+        self.assertEqual(64, len(found["truth"]["sha256"]))
+
+    def test_the_same_bytes_again_whatever_the_number_of_threads(self):
+        outputs = {
+            self.evaluate("--format", "json", "--truth", "truth.csv", "scores.csv", "--jobs", jobs).stdout
+            for jobs in ("1", "1", "3")
+        }
+        self.assertEqual(1, len(outputs))
+
+    def test_output_and_report_are_files(self):
+        result = self.evaluate("--truth", "truth.csv", "scores.csv", "-o", "out.txt", "--report", "page.html", "--quiet")
+        self.assertEqual((0, b"", b""), result)
+        self.assertIn("ROC AUC", pathlib.Path(self.folder, "out.txt").read_text())
+        page = pathlib.Path(self.folder, "page.html").read_text()
+        self.assertTrue(page.startswith("<!DOCTYPE html>"))
+        self.assertNotIn("<script", page)
+        self.refused(4, "cannot write gone/page.html: ", "--quiet", "--truth", "truth.csv", "scores.csv", "-o", "gone/page.html")
+
+    def test_two_files_are_compared(self):
+        self.write("second.csv", SCORES.replace("0.6", "0.1").encode())
+        found = self.figures("scores.csv", "second.csv")
+        self.assertEqual([0.75, 1.0], [e["figures"]["roc_auc"]["value"] for e in found["evaluations"]])
+        self.assertEqual(-0.25, found["comparison"]["difference"]["value"])
+
+
+class Input(EvaluateTest):
+    def test_what_skincheck_writes_in_each_format(self):
+        for name, colour in (("a", WHITE), ("b", BLACK), ("c", BLUE), ("d", GREEN)):
+            self.write(f"{name}.png", png(colour))
+        self.write("broken.png", b"no image")
+        for ending in ("csv", "json", "jsonl"):
+            with self.subTest(ending):
+                self.score("a.png", "b.png", "broken.png", "c.png", "d.png", "-o", f"out.{ending}")
+                found = self.figures(f"out.{ending}")["evaluations"][0]
+                self.assertEqual(harness.model_id(), found["model"])
+                self.assertFalse(found["threshold_assumed"])
+                self.assertEqual(4, found["figures"]["cases"])
+                self.assertEqual([["broken"]], [[name[:6] for name in f["names"]] for f in found["left_out"]])
+
+    def test_standard_input(self):
+        found = self.figures("-", stdin=SCORES.encode())
+        self.assertEqual(4, found["evaluations"][0]["figures"]["cases"])
+
+    def test_rows_that_stay_out_are_told_and_strict_minds_them(self):
+        self.write("scores.csv", (SCORES + "a.png,0.1\nz.jpg,0.5\ne,nan\nf,1.5\n").encode())
+        arguments = ("--truth", "truth.csv", "--threshold", "0.5", "scores.csv", "--bootstrap", "0")
+        loose, strict = self.evaluate(*arguments), self.evaluate(*arguments, "--strict")
+        self.assertEqual((0, 1), (loose.code, strict.code))
+        self.assertEqual(loose.stdout, strict.stdout)
+        self.assertEqual(
+            "skincheck: warning: 4 rows stay out of the figures; the output names them under 'left out'\n",
+            loose.stderr.decode(),
+        )
+        for name in ("a", "z", "e", "f"):
+            self.assertRegex(loose.stdout.decode(), rf"(?m)^  1 .*: {name}$")
+        self.write("scores.csv", SCORES.encode())
+        self.assertEqual(0, self.evaluate(*arguments, "--strict").code)
+
+    def test_columns_of_another_name(self):
+        self.write("truth.csv", b"Bild;x,Befund\na,boese\nb,gut\nc,gut\nd,boese\n".replace(b";x", b""))
+        self.write("scores.csv", SCORES.replace("path,malignancy", "name,p").encode())
+        found = self.figures(
+            *("--id-column", "Bild", "--label-column", "Befund", "--positive", "boese"),
+            *("--results-id-column", "name", "--score-column", "p", "scores.csv"),
+        )
+        self.assertEqual(2, found["evaluations"][0]["figures"]["malignant"])
+
+    def test_metadata_of_another_file(self):
+        self.write("more.csv", b"isic_id,lesion_id,age_approx\na,l1,20\nb,l1,30\nc,l2,40\nd,l3,50\n")
+        found = self.figures("--metadata", "more.csv", "--by", "age_approx", "scores.csv")
+        self.assertEqual(("lesion_id", 3), (found["evaluations"][0]["cluster"], found["evaluations"][0]["clusters"]))
+        self.assertEqual(4, len(found["evaluations"][0]["groups"]))
+
+    def test_one_sentence_for_what_cannot_be_evaluated(self):
+        both = ("--truth", "truth.csv")
+        self.refused(2, "evaluate needs --truth FILE", "scores.csv")
+        self.refused(2, "evaluate takes one file of results, or two to compare, not 0", *both)
+        self.refused(2, "cannot read gone.csv: No such file", *both, "gone.csv")
+        self.refused(2, "--threshold: '2' is not a number from 0 to 1", *both, "scores.csv", "--threshold", "2")
+        self.refused(2, "--by: .* has no column 'height'", *both, "scores.csv", "--by", "height")
+        self.refused(2, "--images goes with --report", *both, "scores.csv", "--images", ".")
+        self.refused(2, "unknown option '--nonsense'", *both, "scores.csv", "--nonsense")
+        self.write("other.csv", b"path,malignancy\nq,0.5\n")
+        self.refused(2, "no image is both in truth.csv .* and in other.csv", *both, "other.csv")
+        self.write("words.csv", b"path,malignancy\na,high\n")
+        self.refused(2, "words.csv:2: .*high", *both, "words.csv")
+        self.write("one.csv", b"image,malignant\na,1\nd,1\n")
+        self.refused(2, "all 2 images .* are malignant: both kinds are needed", "--truth", "one.csv", "scores.csv")
+
+
+class Submission(SkincheckTest):
+    def test_a_binary_model_writes_the_layout_of_2024(self):
+        self.write("folder/ISIC_1.png", png(WHITE))
+        result = self.score("folder/ISIC_1.png", "folder/gone.jpg", "--format", "isic")
+        self.assertEqual(1, result.code)
+        lines = result.stdout.decode().splitlines()
+        self.assertEqual("isic_id,target", lines[0])
+        self.assertRegex(lines[1], r"^ISIC_1,0\.\d{6}$")
+        self.assertEqual("gone,", lines[2])
+
+    def test_a_submission_can_be_evaluated(self):
+        self.write("a.png", png(WHITE))
+        self.write("b.png", png(BLACK))
+        self.write("truth.csv", b"image,malignant\na,1\nb,0\n")
+        self.score("a.png", "b.png", "--format", "isic", "-o", "submission.csv")
+        result = self.run_skincheck("evaluate", "--truth", "truth.csv", "submission.csv", "--format", "json", "-q")
+        self.assertEqual(2, json.loads(result.stdout)["evaluations"][0]["figures"]["cases"])
+
+
+if __name__ == "__main__":
+    harness.main()

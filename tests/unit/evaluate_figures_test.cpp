@@ -1,0 +1,465 @@
+#include "skincheck/evaluate.hpp"
+
+#include "temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+#include <random>
+
+using namespace skincheck;
+
+namespace {
+
+FigureOptions without_intervals(double threshold = 0.5) {
+    FigureOptions options;
+    options.threshold = threshold;
+    options.bootstrap = 0;
+    return options;
+}
+
+double value(const Figures& figures, Measure measure) {
+    return figures[measure].value;
+}
+
+// Malignant ones score higher on the whole.
+Sample drawn(std::size_t cases, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<double> noise;
+    Sample sample;
+    for (std::size_t i = 0; i < cases; ++i) {
+        const bool malignant = i % 4 == 0;
+        sample.malignant.push_back(malignant ? 1 : 0);
+        sample.score.push_back(1 / (1 + std::exp(-noise(random) - (malignant ? 1.0 : -0.5))));
+    }
+    return sample;
+}
+
+}  // namespace
+
+TEST_CASE("figures by hand") {
+    // Falling: 0.9 malignant; 0.7 one of each; 0.4 benign; 0.2 malignant.
+    const Sample sample{{0.9, 0.7, 0.7, 0.4, 0.2}, {1, 1, 0, 0, 1}, {}};
+    const Figures f = figures(sample, without_intervals(0.7));
+    CHECK(f.confusion.tp == 2);
+    CHECK(f.confusion.fp == 1);
+    CHECK(f.confusion.fn == 1);
+    CHECK(f.confusion.tn == 1);
+    CHECK(value(f, Measure::accuracy) == doctest::Approx(0.6));
+    CHECK(value(f, Measure::precision) == doctest::Approx(2.0 / 3));
+    CHECK(value(f, Measure::sensitivity) == doctest::Approx(2.0 / 3));
+    CHECK(value(f, Measure::specificity) == doctest::Approx(0.5));
+    CHECK(value(f, Measure::npv) == doctest::Approx(0.5));
+    CHECK(value(f, Measure::f1) == doctest::Approx(2.0 / 3));
+    CHECK(value(f, Measure::balanced_accuracy) == doctest::Approx(7.0 / 12));
+    CHECK(value(f, Measure::mcc) == doctest::Approx((2.0 - 1) / std::sqrt(3.0 * 3 * 2 * 2)));
+    // Six pairs: 0.9 beats two, 0.7 beats one and ties with one, 0.2 beats none.
+    CHECK(value(f, Measure::roc_auc) == doctest::Approx(3.5 / 6));
+    CHECK(value(f, Measure::average_precision) == doctest::Approx((1 + 2.0 / 3 + 3.0 / 5) / 3));
+    // Above sensitivity 0.8 the curve lies at a specificity of 0.
+    CHECK(value(f, Measure::partial_auc) == doctest::Approx(0));
+    CHECK(value(f, Measure::brier) == doctest::Approx((0.01 + 0.09 + 0.49 + 0.16 + 0.64) / 5));
+    CHECK(value(f, Measure::log_loss) ==
+          doctest::Approx(-(std::log(0.9) + std::log(0.7) + std::log(0.3) + std::log(0.6) + std::log(0.2)) /
+                          5));
+    CHECK(value(f, Measure::ece) == doctest::Approx((0.1 + 0.4 + 0.4 + 0.8) / 5));
+}
+
+TEST_CASE("a perfect and a useless score") {
+    const Sample perfect{{0.1, 0.2, 0.8, 0.9}, {0, 0, 1, 1}, {}};
+    const Figures best = figures(perfect, without_intervals());
+    CHECK(value(best, Measure::roc_auc) == 1);
+    CHECK(value(best, Measure::partial_auc) == doctest::Approx(0.2));
+    CHECK(best.delong.reason == "no interval: the two kinds do not overlap");
+    const Sample same{{0.3, 0.3, 0.3, 0.3}, {0, 0, 1, 1}, {}};
+    const Figures chance = figures(same, without_intervals());
+    CHECK(value(chance, Measure::roc_auc) == 0.5);
+    CHECK(value(chance, Measure::partial_auc) == doctest::Approx(0.02));
+    CHECK(value(chance, Measure::average_precision) == 0.5);
+}
+
+TEST_CASE("what is not defined is NaN with a reason") {
+    const auto check = [](const Sample& sample, double threshold, Measure measure, const char* reason) {
+        const Figures f = figures(sample, without_intervals(threshold));
+        CAPTURE(to_string(measure));
+        CHECK(std::isnan(value(f, measure)));
+        CHECK(f[measure].reason == reason);
+    };
+    const Sample both{{0.2, 0.8}, {0, 1}, {}};
+    check(both, 0.9, Measure::precision, "no case is called malignant");
+    check(both, 0.1, Measure::npv, "no case is called benign");
+    check(both, 0.9, Measure::mcc, "all cases are called the same");
+    const Sample benign{{0.2, 0.8}, {0, 0}, {}};
+    check(benign, 0.5, Measure::sensitivity, "no malignant case");
+    check(benign, 0.5, Measure::roc_auc, "no malignant case");
+    check(benign, 0.5, Measure::partial_auc, "no malignant case");
+    check(benign, 0.5, Measure::average_precision, "no malignant case");
+    check(benign, 0.5, Measure::balanced_accuracy, "no malignant case");
+    check(benign, 0.9, Measure::f1, "no case is malignant or called so");
+    const Sample malignant{{0.2, 0.8}, {1, 1}, {}};
+    check(malignant, 0.5, Measure::specificity, "no benign case");
+    check(malignant, 0.5, Measure::roc_auc, "no benign case");
+    CHECK_FALSE(std::isnan(value(figures(malignant, without_intervals()), Measure::brier)));
+}
+
+TEST_CASE("intervals hold the figure, and come from the seed alone") {
+    const Sample sample = drawn(200, 1);
+    FigureOptions options;
+    options.bootstrap = 500;
+    options.jobs = 1;
+    const Figures one = figures(sample, options);
+    options.jobs = 3;
+    const Figures three = figures(sample, options);
+    options.seed = 2;
+    const Figures other = figures(sample, options);
+    bool differs = false;
+    for (int i = 0; i < measure_count; ++i) {
+        const auto measure = static_cast<Measure>(i);
+        CAPTURE(to_string(measure));
+        CHECK(one[measure].low < one[measure].value);
+        CHECK(one[measure].high > one[measure].value);
+        CHECK(one[measure].low == three[measure].low);
+        CHECK(one[measure].high == three[measure].high);
+        differs = differs || one[measure].low != other[measure].low;
+    }
+    CHECK(differs);
+    CHECK(one.delong.low < one.delong.value);
+    CHECK(one.delong.high > one.delong.value);
+}
+
+TEST_CASE("an interval that a bootstrap cannot give has a reason") {
+    FigureOptions options;
+    options.bootstrap = 200;
+    const Sample perfect{{0.1, 0.2, 0.3, 0.8, 0.9}, {0, 0, 0, 1, 1}, {}};
+    const Figures f = figures(perfect, options);
+    CHECK(f[Measure::sensitivity].value == 1);
+    CHECK(std::isnan(f[Measure::sensitivity].low));
+    CHECK(f[Measure::sensitivity].reason == "no interval: all resamples give the same");
+    // One benign case in five is called malignant: many resamples have none, and no precision with one
+    // malignant missed.
+    const Sample rare{{0.9, 0.1, 0.1, 0.1, 0.1, 0.2}, {0, 0, 0, 0, 0, 1}, {}};
+    CHECK(figures(rare, options)[Measure::precision].reason.find("undefined in") != std::string::npos);
+}
+
+TEST_CASE("cases of one cluster are drawn together: intervals widen") {
+    Sample sample = drawn(120, 3);
+    const Sample single = sample;
+    // Each case five times over, as five images of a lesion.
+    Sample repeated;
+    for (std::size_t i = 0; i < single.score.size(); ++i) {
+        for (int copy = 0; copy < 5; ++copy) {
+            repeated.score.push_back(single.score[i]);
+            repeated.malignant.push_back(single.malignant[i]);
+            repeated.cluster.push_back(static_cast<int>(i));
+        }
+    }
+    FigureOptions options;
+    options.bootstrap = 400;
+    const Figures of_single = figures(single, options), of_clusters = figures(repeated, options);
+    repeated.cluster.clear();
+    const Figures of_cases = figures(repeated, options);
+    for (const Measure measure : {Measure::roc_auc, Measure::brier, Measure::sensitivity}) {
+        // The same clusters are drawn as the cases of the single sample, so the same intervals come out.
+        CHECK(of_clusters[measure].low == doctest::Approx(of_single[measure].low).epsilon(1e-9));
+        CHECK(of_cases[measure].high - of_cases[measure].low <
+              0.7 * (of_clusters[measure].high - of_clusters[measure].low));
+    }
+}
+
+TEST_CASE("operating points reach their aim, and no threshold does better") {
+    const Sample sample = drawn(400, 5);
+    FigureOptions options;
+    options.bootstrap = 200;
+    for (const double wanted : {0.5, 0.8, 0.95, 1.0}) {
+        const OperatingPoint sensitive = operating_point(sample, Aim::sensitivity, wanted, options);
+        CHECK(sensitive.sensitivity.value >= wanted);
+        CHECK(value(figures(sample, without_intervals(std::nextafter(sensitive.threshold, 2))),
+                    Measure::sensitivity) < wanted);
+        CHECK(sensitive.confusion.tp + sensitive.confusion.fn == 100);
+        const OperatingPoint specific = operating_point(sample, Aim::specificity, wanted, options);
+        CHECK(specific.specificity.value >= wanted);
+    }
+    const OperatingPoint point = operating_point(sample, Aim::sensitivity, 0.9, options);
+    CHECK(point.aim == "sensitivity >= 0.9");
+    CHECK(point.expected_sensitivity.low < point.expected_sensitivity.value);
+    CHECK(point.expected_specificity.value == doctest::Approx(point.specificity.value).epsilon(0.1));
+}
+
+TEST_CASE("an exact share is reached in spite of binary fractions") {
+    Sample sample;
+    for (int i = 1; i <= 20; ++i) {
+        sample.score.push_back(i / 100.0);
+        sample.malignant.push_back(1);
+    }
+    sample.score.push_back(0.005);
+    sample.malignant.push_back(0);
+    const OperatingPoint point = operating_point(sample, Aim::sensitivity, 0.95, without_intervals());
+    CHECK(point.threshold == 0.02);
+    CHECK(point.sensitivity.value == doctest::Approx(0.95));
+}
+
+TEST_CASE("an aim that no threshold up to 1 reaches says so") {
+    const Sample sample{{1.0, 1.0, 0.5}, {1, 0, 0}, {}};
+    const OperatingPoint point = operating_point(sample, Aim::specificity, 0.9, without_intervals());
+    CHECK(std::isnan(point.threshold));
+    CHECK(point.specificity.reason == "no threshold up to 1 reaches it");
+    const Sample lower{{0.9, 0.9, 0.5}, {1, 0, 0}, {}};
+    const OperatingPoint above = operating_point(lower, Aim::specificity, 0.9, without_intervals());
+    CHECK(above.threshold > 0.9);
+    CHECK(above.specificity.value == 1);
+    CHECK(above.precision.reason == "no case is called malignant");
+}
+
+TEST_CASE("two scores of the same cases") {
+    const Sample sample = drawn(300, 7);
+    FigureOptions options;
+    options.bootstrap = 300;
+    const Comparison same = compare(sample, sample.score, options);
+    CHECK(same.difference.value == 0);
+    CHECK(std::isnan(same.p));
+    std::vector<double> worse = sample.score;
+    std::mt19937 random(1);
+    for (double& score : worse) {
+        score = 0.3 * score + 0.7 * std::uniform_real_distribution<double>()(random);
+    }
+    const Comparison better = compare(sample, worse, options);
+    CHECK(better.difference.value == doctest::Approx(better.first_auc - better.second_auc));
+    CHECK(better.difference.low > 0);
+    CHECK(better.p < 0.01);
+    CHECK(better.delong_low == doctest::Approx(better.difference.low).epsilon(0.3));
+}
+
+TEST_CASE("curves run from corner to corner, inside their bands") {
+    const Sample sample = drawn(400, 9);
+    FigureOptions options;
+    options.bootstrap = 200;
+    const Curves c = curves(sample, options);
+    REQUIRE(c.roc.size() == 201);
+    CHECK(c.roc.back().y == 1);
+    CHECK(c.precision_recall.size() == 201);
+    double area = 0;
+    for (std::size_t i = 1; i < c.roc.size(); ++i) {
+        CHECK(c.roc[i].y >= c.roc[i - 1].y);
+        CHECK(c.roc[i].low <= c.roc[i].high);
+        area += (c.roc[i].y + c.roc[i - 1].y) / 2 / 200;
+    }
+    CHECK(area == doctest::Approx(value(figures(sample, options), Measure::roc_auc)).epsilon(0.01));
+    std::size_t binned = 0, histogram = 0;
+    for (const CalibrationBin& bin : c.calibration) {
+        binned += bin.count;
+        CHECK((bin.count == 0 || (bin.low <= bin.malignant_share && bin.malignant_share <= bin.high)));
+    }
+    for (std::size_t i = 0; i < c.malignant_histogram.size(); ++i) {
+        histogram += c.malignant_histogram[i] + c.benign_histogram[i];
+    }
+    CHECK(binned == 400);
+    CHECK(histogram == 400);
+    for (const SweepPoint& point : c.sweep) {
+        const Figures f = figures(sample, without_intervals(point.threshold));
+        CHECK(point.sensitivity == doctest::Approx(value(f, Measure::sensitivity)));
+        CHECK(point.specificity == doctest::Approx(value(f, Measure::specificity)));
+    }
+}
+
+TEST_CASE("the sweep counts scores that lie on its thresholds") {
+    Sample sample;
+    for (int i = 0; i <= 100; ++i) {
+        sample.score.push_back(i / 100.0);
+        sample.malignant.push_back(i % 2 == 0 ? 1 : 0);
+    }
+    const Curves c = curves(sample, without_intervals());
+    for (const SweepPoint& point : c.sweep) {
+        CHECK(point.sensitivity == doctest::Approx(value(figures(sample, without_intervals(point.threshold)),
+                                                         Measure::sensitivity)));
+    }
+}
+
+namespace {
+
+Truth truth_of(std::vector<TruthCase> cases) {
+    Truth truth;
+    truth.file = "truth.csv";
+    truth.columns = {"sex", "age", "lesion_id"};
+    truth.cases = std::move(cases);
+    return truth;
+}
+
+Results results_of(std::vector<ResultCase> cases) {
+    Results results;
+    results.file = "results.csv";
+    results.cases = std::move(cases);
+    return results;
+}
+
+EvaluateOptions quick() {
+    EvaluateOptions options;
+    options.figures.bootstrap = 50;
+    return options;
+}
+
+const std::vector<TruthCase> four = {{"a", true, -1, {"female", "31", "l1"}},
+                                     {"b", false, -1, {"male", "38", "l1"}},
+                                     {"c", false, -1, {"female", "45", "l2"}},
+                                     {"d", true, -1, {"", "", ""}}};
+
+}  // namespace
+
+TEST_CASE("joining counts and names who has no partner") {
+    const Report report =
+        evaluate(truth_of(four),
+                 {results_of({{"x", "x", 0.5, {}}, {"c", "c", 0.2, {}}, {"a", "a", 0.9, {}}})}, quick());
+    const Evaluation& e = report.evaluations.at(0);
+    CHECK(e.figures.malignant == 1);
+    CHECK(e.figures.benign == 1);
+    REQUIRE(e.faults.size() == 2);
+    CHECK(e.faults[0].count == 2);
+    CHECK(e.faults[0].names == std::vector<std::string>{"b", "d"});
+    CHECK(e.faults[1].names == std::vector<std::string>{"x"});
+    CHECK(report.has_faults());
+    CHECK(e.threshold == 0.5);
+    CHECK(e.threshold_assumed);
+    CHECK(e.cluster == "lesion_id");
+}
+
+TEST_CASE("only the first ten are named") {
+    Fault fault{"lost", 0, {}};
+    for (int i = 0; i < 25; ++i) {
+        fault.add(std::to_string(i));
+    }
+    CHECK(fault.count == 25);
+    CHECK(fault.names.size() == 10);
+    CHECK(fault.names.back() == "9");
+}
+
+TEST_CASE("nothing in common, or one kind only, ends with a sentence") {
+    const auto refused = [](const Results& results, const char* part) {
+        try {
+            evaluate(truth_of(four), {results}, quick());
+            FAIL("was evaluated");
+        } catch (const Fatal& fatal) {
+            CHECK(fatal.code() == ExitCode::usage);
+            CAPTURE(fatal.what());
+            CHECK(std::string(fatal.what()).find(part) != std::string::npos);
+        }
+    };
+    refused(results_of({{"x", "x", 0.5, {}}}),
+            "no image is both in truth.csv (4 cases, first id 'a') and in results.csv");
+    refused(results_of({{"a", "a", 0.5, {}}, {"d", "d", 0.5, {}}}), "are malignant: both kinds are needed");
+    refused(results_of({}), "0 usable scores");
+}
+
+TEST_CASE("groups by text, by bands of numbers, and the unknown last") {
+    std::vector<TruthCase> cases;
+    std::vector<ResultCase> scores;
+    for (int i = 0; i < 60; ++i) {
+        const std::string id = std::to_string(i);
+        cases.push_back({id,
+                         i % 3 == 0,
+                         -1,
+                         {i % 2 == 0 ? "male" : "female", i == 59 ? "" : std::to_string(20 + i), ""}});
+        scores.push_back({id, id, i / 60.0, {}});
+    }
+    EvaluateOptions options = quick();
+    options.by = {"sex", "age"};
+    const Report report = evaluate(truth_of(cases), {results_of(scores)}, options);
+    const auto& groups = report.evaluations[0].groups;
+    std::vector<std::string> values;
+    std::size_t cases_in_bands = 0;
+    for (const Group& group : groups) {
+        values.push_back(group.value);
+        CHECK(group.small);
+        cases_in_bands += group.column == "age" ? group.figures.malignant + group.figures.benign : 0;
+    }
+    CHECK(values == std::vector<std::string>{"female", "male", "20-29", "30-39", "40-49", "50-59", "60-69",
+                                             "70-79", "(unknown)"});
+    CHECK(cases_in_bands == 60);
+    options.by = {"height"};
+    CHECK_THROWS_WITH_AS(evaluate(truth_of(cases), {results_of(scores)}, options),
+                         "--by: truth.csv has no column 'height'; there are: sex, age, lesion_id", Fatal);
+    options.by = {"lesion_id"};
+    for (TruthCase& known : cases) {
+        known.values[2] = "lesion" + known.id;
+    }
+    options.cluster = "none";
+    CHECK_THROWS_AS(evaluate(truth_of(cases), {results_of(scores)}, options), Fatal);
+}
+
+TEST_CASE("several classes: sensitivities, their mean, and ties that call none") {
+    Truth truth = truth_of({{"a", true, 0, {"", "", ""}},
+                            {"b", false, 1, {"", "", ""}},
+                            {"c", false, 1, {"", "", ""}},
+                            {"d", false, 1, {"", "", ""}}});
+    truth.classes = {"MEL", "NV", "DF"};
+    Results results = results_of({{"a", "a", 0.6, {0.4, 0.6, 0.0}},
+                                  {"b", "b", 0.1, {0.9, 0.1, 0.0}},
+                                  {"c", "c", 0.9, {0.1, 0.9, 0.0}},
+                                  {"d", "d", 0.5, {0.5, 0.5, 0.0}}});
+    results.classes = {"nv", "mel", "df"};
+    const Report report = evaluate(truth, {results}, quick());
+    REQUIRE(report.evaluations[0].multi_class);
+    const MultiClass& several = *report.evaluations[0].multi_class;
+    CHECK(several.sensitivity[0].value == 1);
+    CHECK(several.sensitivity[1].value == doctest::Approx(1.0 / 3));
+    CHECK(several.sensitivity[2].reason == "no case of this class");
+    CHECK(several.balanced_accuracy.value == doctest::Approx(2.0 / 3));
+    CHECK(several.matrix[1][0] == 1);
+    CHECK(several.undecided == 1);
+    results.classes = {"nv", "mel", "df", "UNK"};  // which is called for b, and counts as wrong
+    for (ResultCase& of_one : results.cases) {
+        of_one.probabilities.push_back(of_one.id == "b" ? 0.95 : 0.0);
+    }
+    const Report with_unknown = evaluate(truth, {results}, quick());
+    CHECK(with_unknown.evaluations[0].multi_class->sensitivity[1].value == 0);
+    CHECK(with_unknown.evaluations[0].multi_class->undecided == 2);
+    results.classes = {"nv", "df", "vasc"};  // no mel
+    CHECK_FALSE(evaluate(truth, {results}, quick()).evaluations[0].multi_class);
+}
+
+TEST_CASE("the worst misses come first, and no more than asked for") {
+    EvaluateOptions options = quick();
+    options.worst = 1;
+    options.threshold = 0.5;
+    const Report report = evaluate(
+        truth_of(four),
+        {results_of(
+            {{"a", "p/a.jpg", 0.3, {}}, {"b", "b", 0.8, {}}, {"c", "c", 0.9, {}}, {"d", "d", 0.1, {}}})},
+        options);
+    const Evaluation& e = report.evaluations[0];
+    REQUIRE(e.missed.size() == 1);
+    CHECK(e.missed[0].id == "d");
+    REQUIRE(e.false_alarms.size() == 1);
+    CHECK(e.false_alarms[0].id == "c");
+}
+
+TEST_CASE("comparison is over the cases that both results have") {
+    const Report report = evaluate(
+        truth_of(four),
+        {results_of({{"a", "a", 0.9, {}}, {"b", "b", 0.1, {}}, {"c", "c", 0.3, {}}, {"d", "d", 0.8, {}}}),
+         results_of({{"a", "a", 0.2, {}}, {"c", "c", 0.3, {}}, {"b", "b", 0.1, {}}})},
+        quick());
+    REQUIRE(report.comparison);
+    CHECK(report.comparison->cases == 3);
+    CHECK(report.comparison->first_auc == 1);
+    CHECK(report.comparison->second_auc == 0.5);
+}
+
+TEST_CASE("text and JSON have no nan, and JSON all digits") {
+    EvaluateOptions options = quick();
+    options.by = {"sex"};
+    options.aims = {{Aim::sensitivity, 0.95}, {Aim::specificity, 0.9}};
+    const Report report = evaluate(
+        truth_of(four),
+        {results_of(
+            {{"a", "a", 0.9, {}}, {"b", "b", 1.0 / 3, {}}, {"c", "c", 0.3, {}}, {"d", "d", 0.8, {}}})},
+        options);
+    const std::string text = report_text(report), json = report_json(report);
+    CAPTURE(text);
+    CAPTURE(json);
+    CHECK(text.find(" nan") == std::string::npos);  // "malignant" has one too
+    CHECK(json.find(": nan") == std::string::npos);
+    CHECK(text.find("operating point: sensitivity >= 0.95") != std::string::npos);
+    CHECK(text.find("--threshold 0.8") != std::string::npos);
+    CHECK(json.find("\"value\": 1.0") != std::string::npos);
+    CHECK(text.find(" \n") == std::string::npos);
+}
