@@ -12,12 +12,13 @@ import numpy
 import torch
 
 from . import calibrate, package
-from .data import DataError, Example, fingerprint, prepared_pixels, read_table
+from .data import DataError, Example, fingerprint, left_out, prepared_pixels, read_table
+from .diagnoses import DIAGNOSES, diagnosis_index
 from .export import export_onnx, fold, reference_outputs
 from .golden_cases import find_cases, golden_input, wrong_networks
-from .metrics import roc_auc
-from .network import build_network, load_backbone, normalise
-from .train import Settings, predict, train
+from .metrics import roc_auc, roc_auc_by_source
+from .network import build_network, load_backbone, normalise, only_malignancy
+from .train import Settings, Task, predict, train
 
 SAMPLE = 256  # training images over which the shift by rounding is averaged
 
@@ -28,20 +29,27 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
         return int(text)
 
+    def stages(text: str) -> tuple[tuple[int, int], ...]:
+        pairs = [part.split(":") for part in text.split(",")]
+        return tuple((positive(size), positive(epochs)) for size, epochs in pairs)
+
     parser = argparse.ArgumentParser("skincheck_training", description=__doc__)
     path = pathlib.Path
-    parser.add_argument("--data", type=path, required=True, help="CSV with file, malignant, group, split [, source]")
+    parser.add_argument("--data", type=path, required=True, help="CSV; see README.md for its columns")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="COLUMN=VALUE", help="images; may be repeated")
     parser.add_argument("--images", type=path, required=True, help="folder that the column file is relative to")
     parser.add_argument("--weights", type=path, required=True, help="ResNet-50: .safetensors, .safetensors.xz or .pth")
     parser.add_argument("--skincheck", type=path, required=True, help="the executable; its preprocess makes the pixels")
     parser.add_argument("--work", type=path, required=True, help="folder for pixels, checkpoint and history")
     parser.add_argument("--package", type=path, required=True, help="folder of the package; its model is replaced")
-    parser.add_argument("--epochs", type=positive, default=Settings.epochs)
-    parser.add_argument("--size", type=positive, default=Settings.size, help="side of the training crops in pixels")
+    parser.add_argument("--stages", type=stages, default=Settings.stages, metavar="SIZE:EPOCHS,...",
+                        help="side of the training crops in pixels, and for how long (128:6,160:8,224:2)")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")
     parser.add_argument("--threads", type=positive, help="of the CPU; another number may move the last digits")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load images; for a graphics card")
     parser.add_argument("--name", default="skincheck-resnet50")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", type=path, help=f"default: {package.DEFAULT_LICENCE} beside the weights")
@@ -55,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     """Everything that can be wrong with the input is looked at before the hours begin."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    settings = Settings(epochs=options.epochs, batch_size=options.batch_size, size=options.size, seed=options.seed)
+    settings = Settings(stages=options.stages, batch_size=options.batch_size, seed=options.seed)
     if not options.weights.is_file():
         raise ValueError(f"{options.weights} is not there")
     terms = package.read_terms(
@@ -65,9 +73,11 @@ def run(options: argparse.Namespace) -> None:
     if executable is None:
         raise ValueError(f"{options.skincheck} is not an executable; build skincheck first")
     examples = read_table(options.data, options.images, options.limit)
+    away = left_out(examples, options.leave_out)
     torch.manual_seed(settings.seed)
-    network = build_network()
+    network = build_network(len(DIAGNOSES) if settings.diagnosis_weight else 0)
     digest = load_backbone(network, options.weights)
+    network.to(options.device)
 
     options.package.mkdir(parents=True, exist_ok=True)
     if not os.access(options.package, os.W_OK):
@@ -76,21 +86,28 @@ def run(options: argparse.Namespace) -> None:
     spec = package.base_spec(options.name, options.model_version, terms.licence_text)
     package.write_draft(draft, spec)
     pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
-    malignant = numpy.array([example.malignant for example in examples])
     split = numpy.array([example.split for example in examples])
-    splits = {name: numpy.flatnonzero(split == name) for name in ("train", "val")}
-    best = train(network, pixels, malignant, splits, settings, options.work, fingerprint(examples, digest))
+    task = Task(
+        pixels,
+        malignant=numpy.array([example.malignant for example in examples]),
+        diagnosis=numpy.array([diagnosis_index(example.diagnosis) for example in examples]),
+        source=numpy.array([example.source for example in examples]),
+        train=numpy.flatnonzero((split == "train") & ~away),
+        val=numpy.flatnonzero((split == "val") & ~away),
+    )
+    best = train(network, task, settings, options.work, fingerprint(examples, digest, *options.leave_out), options.workers)
+    network = only_malignancy(network).cpu()
     spec["training"] = {
         "commit": package.commit(),
-        "data": {"table": options.data.name, "limit": options.limit, "images": _counts(examples)},
+        "data": {"table": options.data.name, "left_out": options.leave_out, "limit": options.limit, "images": _counts(examples)},
         "starting_weights": {"file": options.weights.name, "sha256": digest},
         "settings": asdict(settings) | {"threads": torch.get_num_threads()},
         "versions": package.versions(),
-        "best_epoch": best["best_epoch"],
+        "best_epoch": best["epoch"],
     }
-    validation = [examples[index] for index in splits["val"]]
-    sample = _batches(pixels, splits["train"][:: max(1, len(splits["train"]) // SAMPLE)])
-    onnx = _finish(spec, network, pixels[splits["val"]], validation, sample, options.weights, terms.notice)
+    validation = [examples[index] for index in task.val]
+    sample = _batches(pixels, task.train[:: max(1, len(task.train) // SAMPLE)])
+    onnx = _finish(spec, network, pixels[task.val], validation, sample, options.weights, terms.notice)
     package.write_package(options.package, spec, onnx, terms)
     print(f"{options.package}: validation AUC {spec['training']['validation']['auc']}, threshold {spec['threshold']}")
 
@@ -166,13 +183,12 @@ def _counts(examples: list[Example]) -> dict:
 
 def _figures(validation: list[Example], truth: numpy.ndarray, scores: numpy.ndarray) -> dict:
     """AUC of all and of each source that has both kinds."""
-    source = numpy.array([example.source for example in validation])
-    by_source = {}
-    for name in sorted(set(source)):
-        of_it = source == name
-        if truth[of_it].any() and not truth[of_it].all():
-            by_source[str(name)] = round(roc_auc(truth[of_it], scores[of_it]), 4)
-    return {"auc": round(roc_auc(truth, scores), 4), "auc_by_source": by_source, "images": len(validation)}
+    by_source = roc_auc_by_source(truth, scores, numpy.array([example.source for example in validation]))
+    return {
+        "auc": round(roc_auc(truth, scores), 4),
+        "auc_by_source": {name: round(value, 4) for name, value in by_source.items()},
+        "images": len(validation),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

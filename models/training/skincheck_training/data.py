@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -25,13 +26,15 @@ class Example:
     path: pathlib.Path
     file: str  # as the table names it
     malignant: bool
+    diagnosis: str  # "" where the table tells none
     group: str
     split: str
     source: str
+    columns: dict[str, str]  # the whole row
 
 
 def read_table(table: pathlib.Path, images: pathlib.Path, limit: int | None = None) -> list[Example]:
-    """Reads a CSV with the columns file, malignant (0 or 1), group, split (train, val) and, if there, source.
+    """Reads a CSV with the columns file, malignant (0 or 1), group, split (train, val) and, if there, source, diagnosis.
 
     `file` is relative to `images`. A group (lesion or patient) that stands in both splits is refused: the validation
     figures would be those of images that the network has learned. `limit` keeps the first so many of each split.
@@ -77,9 +80,11 @@ def _read_rows(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
                     path=images / row["file"],
                     file=row["file"],
                     malignant=row["malignant"] == "1",
+                    diagnosis=row.get("diagnosis") or "",
                     group=row["group"],
                     split=row["split"],
                     source=row.get("source") or "all",
+                    columns=row,
                 )
             )
     return examples
@@ -95,11 +100,25 @@ def _first_of_each_split(examples: list[Example], limit: int) -> list[Example]:
     return chosen
 
 
+def left_out(examples: list[Example], conditions: Sequence[str]) -> numpy.ndarray:
+    """Which examples one of the conditions, COLUMN=VALUE, takes away: bool N."""
+    chosen = numpy.zeros(len(examples), dtype=bool)
+    for condition in conditions:
+        column, equals, value = condition.partition("=")
+        if not equals or column not in examples[0].columns:
+            raise DataError(f"images to leave out are named as COLUMN=VALUE, with a column of the table, not {condition!r}")
+        found = numpy.array([example.columns[column] == value for example in examples])
+        if not found.any():
+            raise DataError(f"no image has {condition}: nothing to leave out")
+        chosen |= found
+    return chosen
+
+
 def fingerprint(examples: list[Example], *more: str) -> str:
     """Of what a training run starts from, whatever machine and folder: files, labels, splits, and `more`."""
     key = hashlib.sha256()
     for example in examples:
-        key.update(f"{example.file}\0{int(example.malignant)}\0{example.split}\0".encode("utf-8", "surrogateescape"))
+        key.update(f"{example.file}\0{int(example.malignant)}\0{example.diagnosis}\0{example.split}\0".encode("utf-8", "surrogateescape"))
     for text in more:
         key.update(f"{text}\0".encode())
     return key.hexdigest()

@@ -18,6 +18,16 @@ def roc_auc(truth: numpy.ndarray, scores: numpy.ndarray) -> float:
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def roc_auc_by_source(truth: numpy.ndarray, scores: numpy.ndarray, source: numpy.ndarray) -> dict[str, float]:
+    """Of each source that has malignant and benign images, in the order of their names."""
+    found = {}
+    for name in sorted(set(source)):
+        of_it = source == name
+        if truth[of_it].any() and not truth[of_it].all():
+            found[str(name)] = roc_auc(truth[of_it], scores[of_it])
+    return found
+
+
 def operating_point(truth: numpy.ndarray, scores: numpy.ndarray, threshold: float) -> dict[str, float]:
     """Sensitivity and specificity of `scores >= threshold`."""
     truth = numpy.asarray(truth, dtype=bool)

@@ -1,5 +1,6 @@
 """ResNet-50 with its top removed and a dense head with dropout; the sigmoid comes with the loss or the export."""
 
+import copy
 import hashlib
 import lzma
 import pathlib
@@ -14,16 +15,25 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0,1]; what the backbone was
 STD = (0.229, 0.224, 0.225)
 
 
-def build_network(dropout: float = 0.3) -> torch.nn.Module:
-    """N×3×H×W, normalised → N×1 logits of malignancy."""
+def build_network(diagnoses: int = 0, dropout: float = 0.3) -> torch.nn.Module:
+    """N×3×H×W, normalised → N×(1 + diagnoses) logits: malignancy, and diagnoses that are learned beside it."""
     network = torchvision.models.resnet50(weights=None)
     network.fc = torch.nn.Sequential(
         torch.nn.Linear(2048, 256),
         torch.nn.ReLU(),
         torch.nn.Dropout(dropout),
-        torch.nn.Linear(256, 1),
+        torch.nn.Linear(256, 1 + diagnoses),
     )
     return network
+
+
+def only_malignancy(network: torch.nn.Module) -> torch.nn.Module:
+    """A copy whose output is malignancy alone, N×1."""
+    single = copy.deepcopy(network)
+    last = single.fc[-1]
+    last.weight, last.bias = torch.nn.Parameter(last.weight[:1].clone()), torch.nn.Parameter(last.bias[:1].clone())
+    last.out_features = 1
+    return single
 
 
 def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
@@ -56,6 +66,6 @@ def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
     """uint8 or float N×3×H×W in 0..255, RGB → what the network takes."""
-    mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
-    std = torch.tensor(STD).view(1, 3, 1, 1) * 255
+    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1) * 255
     return (pixels.float() - mean) / std

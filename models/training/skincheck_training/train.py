@@ -1,168 +1,265 @@
-"""The training loop: all layers, the lower ones with a smaller rate; the best epoch on validation is kept."""
+"""The training loop: all layers, the lower ones with smaller rates; averaged weights; the best epoch is kept."""
 
+import copy
 import csv
 import math
 import pathlib
 import pickle
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy
 import torch
+from tqdm import tqdm
 
+from .artefacts import add_artefacts
 from .augment import augment
-from .metrics import roc_auc
+from .metrics import roc_auc, roc_auc_by_source
 from .network import normalise
+
+SAVE_EVERY = 600  # seconds; what a kill may cost
+LAYERS = ("fc", "layer4", "layer3", "layer2", "layer1", "")  # "" is the stem; rates fall in this order
 
 
 @dataclass(frozen=True)
 class Settings:
-    epochs: int = 3
+    stages: tuple[tuple[int, int], ...] = ((128, 6), (160, 8), (224, 2))  # side of the training crops, epochs of it
     batch_size: int = 32
-    size: int = 160  # of the training crops in pixels; validation and scoring use the full prepared size
-    rate: float = 3e-4
+    rate: float = 3e-4  # of the highest block
     head_rate: float = 1.5e-3
+    layer_decay: float = 0.75  # of the rate from each block to the one below
     weight_decay: float = 0.02
     positive_weight: float = 2.0
     label_smoothing: float = 0.03
-    warm_up: float = 0.1  # of all steps
+    diagnosis_weight: float = 0.5  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
+    warm_up: float = 0.06  # of all steps
+    average: float = 0.999  # decay of the averaged weights, a step
+    patience: int = 6  # epochs without a better one, after which training stops
     seed: int = 1
+
+    def sizes(self) -> list[int]:
+        """The side of the crops, for each epoch."""
+        return [size for size, epochs in self.stages for _ in range(epochs)]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned. Arrays run over all images; `train` and `val` are indices into them."""
+
+    pixels: numpy.ndarray  # uint8 N×H×W×3, RGB
+    malignant: numpy.ndarray  # bool
+    diagnosis: numpy.ndarray  # index into diagnoses.DIAGNOSES, or -1
+    source: numpy.ndarray  # str
+    train: numpy.ndarray
+    val: numpy.ndarray
 
 
 def predict(network: torch.nn.Module, pixels: numpy.ndarray, indices: numpy.ndarray, exact: bool = False) -> numpy.ndarray:
     """Logits of malignancy for prepared images (uint8 N×H×W×3). `exact` computes in float32, as skincheck does."""
     network.eval()
+    device = _device(network)
     logits = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=not exact):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=not exact):
         for chosen in numpy.array_split(indices, max(1, len(indices) // 32)):
-            logits.append(network(_batch(pixels, chosen)).float().squeeze(1))
+            batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).to(device)
+            logits.append(network(_arrange(normalise(batch.permute(0, 3, 1, 2)))).float()[:, 0].cpu())
     return torch.cat(logits).numpy()
 
 
-def train(
-    network: torch.nn.Module,
-    pixels: numpy.ndarray,
-    malignant: numpy.ndarray,
-    splits: dict[str, numpy.ndarray],
-    settings: Settings,
-    work: pathlib.Path,
-    origin: str,
-) -> dict[str, float]:
-    """Trains in place and leaves the weights of the best epoch in the network; returns that epoch's figures.
+def train(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, workers: int = 0) -> dict:
+    """Trains, leaves the averaged weights of the best epoch in the network, returns that epoch's figures.
 
-    `splits` has the indices of "train" and "val". After every epoch the state goes to work/checkpoint.pt, and a run
-    with the same settings and the same `origin` (a fingerprint of images, labels and starting weights) goes on from
-    there; one of others is a ValueError. The order of the images and the augmentation depend on the seed and the epoch
-    alone.
+    Best is the highest mean of the sources' validation AUCs: one large source would drown the others. The state goes to
+    work/checkpoint.pt every ten minutes and after each epoch; a run with the same settings and `origin` (a fingerprint of
+    images, labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come
+    from seed, epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result.
     """
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=_device(network).type != "cpu")
     network.to(memory_format=torch.channels_last)
-    optimiser = _optimiser(network, settings)
-    loss_of = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(settings.positive_weight))
-    steps = math.ceil(len(splits["train"]) / settings.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / (steps * settings.epochs), settings))
-    checkpoint = work / "checkpoint.pt"
-    done, history, best = _resume(checkpoint, network, optimiser, schedule, settings, origin)
-    for epoch in range(done, settings.epochs):
-        started = time.monotonic()
-        generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
-        torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
-        order = splits["train"][torch.randperm(len(splits["train"]), generator=generator).numpy()]
-        network.train()
-        total = 0.0
-        for step, chosen in enumerate(numpy.array_split(order, steps)):
-            batch = torch.from_numpy(numpy.ascontiguousarray(pixels[numpy.sort(chosen)])).permute(0, 3, 1, 2).float()
-            batch = normalise(augment(batch, settings.size, generator)).contiguous(memory_format=torch.channels_last)
-            truth = torch.from_numpy(malignant[numpy.sort(chosen)]).float()
-            smooth = truth * (1 - settings.label_smoothing) + settings.label_smoothing / 2
-            optimiser.zero_grad(set_to_none=True)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = network(batch).squeeze(1)
-            loss = loss_of(logits.float(), smooth)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss.item()} in epoch {epoch}, step {step}: lower the rate")
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-            if step % 20 == 0:
-                rate = (step + 1) * settings.batch_size / (time.monotonic() - started)
-                print(f"epoch {epoch} step {step}/{steps} loss {total / (step + 1):.4f} {rate:.1f} images/s", flush=True)
-        logits = predict(network, pixels, splits["val"])
-        auc = roc_auc(malignant[splits["val"]], logits)
-        history.append({"epoch": epoch, "train_loss": round(total / steps, 6), "val_auc": round(auc, 6)})
-        print(f"epoch {epoch}: {history[-1]}, {time.monotonic() - started:.0f} s", flush=True)
-        if best is None or auc > best["val_auc"]:
-            best = {"epoch": epoch, "val_auc": auc, "state": {k: v.clone() for k, v in network.state_dict().items()}}
-        _save(checkpoint, network, optimiser, schedule, settings, origin, epoch + 1, history, best)
-        _write_history(work / "history.csv", history)
-    network.load_state_dict(best["state"])
-    return {"best_epoch": best["epoch"], "val_auc": round(best["val_auc"], 6)}
+    run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers)
+    sizes = settings.sizes()
+    with (work / "train.log").open("a", encoding="utf-8") as log:
+        for epoch in range(run.epoch, len(sizes)):
+            started = time.monotonic()
+            run.learn(sizes[epoch])
+            run.validate()
+            run.save()
+            _write_history(work / "history.csv", run.history)
+            line = f"epoch {epoch}, {time.monotonic() - started:.0f} s: {run.history[-1]}"
+            print(line, flush=True)
+            print(line, file=log, flush=True)
+            if run.epoch - 1 - run.best["figures"]["epoch"] >= settings.patience:
+                print(f"no better epoch in {settings.patience}: training ends here", flush=True)
+                break
+    network.load_state_dict(run.best["state"])
+    return run.best["figures"]
 
 
-def _batch(pixels: numpy.ndarray, chosen: numpy.ndarray) -> torch.Tensor:
-    batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).permute(0, 3, 1, 2)
-    return normalise(batch).contiguous(memory_format=torch.channels_last)
+class _Run:
+    """A training under way: all that a checkpoint holds, and the steps that change it."""
+
+    def __init__(self, network, task: Task, settings: Settings, checkpoint: pathlib.Path, origin: str, workers: int) -> None:
+        self.network, self.task, self.settings, self.workers = network, task, settings, workers
+        self.checkpoint, self.origin = checkpoint, origin
+        self.average = copy.deepcopy(network)
+        self.optimiser = _optimiser(network, settings)
+        self.steps = math.ceil(len(task.train) / settings.batch_size)  # of an epoch
+        total = self.steps * len(settings.sizes())
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step / total, settings))
+        self.device = _device(network)
+        self.epoch, self.step, self.loss, self.history, self.best = 0, 0, 0.0, [], None
+        if checkpoint.exists():
+            self._resume()
+
+    def learn(self, size: int) -> None:
+        """The rest of an epoch."""
+        self.network.train()
+        saved = time.monotonic()
+        progress = tqdm(self._batches(), f"epoch {self.epoch}", self.steps, initial=self.step, disable=None, leave=False)
+        for chosen, pixels in progress:
+            loss = self._step(chosen, pixels, size)
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} in epoch {self.epoch}, step {self.step}: lower the rate")
+            self.step += 1
+            self.loss += loss
+            progress.set_postfix_str(f"loss {self.loss / self.step:.4f}", refresh=False)
+            if time.monotonic() - saved > SAVE_EVERY:
+                self.save()
+                saved = time.monotonic()
+
+    def validate(self) -> None:
+        """Ends the epoch: figures of the averaged weights; the best are kept."""
+        task = self.task
+        logits = predict(self.average, task.pixels, task.val)
+        truth = task.malignant[task.val]
+        by_source = roc_auc_by_source(truth, logits, task.source[task.val])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(torch.from_numpy(logits), torch.from_numpy(truth).float())
+        figures = {
+            "epoch": self.epoch,
+            "size": self.settings.sizes()[self.epoch],
+            "train_loss": round(self.loss / self.steps, 6),
+            "val_loss": round(loss.item(), 6),
+            "val_auc": round(roc_auc(truth, logits), 6),
+            "val_auc_mean_of_sources": round(sum(by_source.values()) / len(by_source), 6),
+        } | {f"val_auc_{name}": round(value, 6) for name, value in by_source.items()}
+        self.history.append(figures)
+        if self.best is None or figures["val_auc_mean_of_sources"] > self.best["figures"]["val_auc_mean_of_sources"]:
+            state = {name: value.clone() for name, value in self.average.state_dict().items()}
+            self.best = {"figures": figures, "state": state}
+        self.epoch, self.step, self.loss = self.epoch + 1, 0, 0.0
+
+    def save(self) -> None:
+        partial = self.checkpoint.with_suffix(".part")
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
+        numbers = {name: getattr(self, name) for name in ("epoch", "step", "loss", "history", "best", "origin")}
+        torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
+        partial.replace(self.checkpoint)
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.checkpoint} cannot be read; remove it, or name another --work") from error
+        wanted = {"settings": asdict(self.settings), "origin": self.origin}
+        for key, what in (("settings", "settings"), ("origin", "data or starting weights")):
+            if state.get(key) != wanted[key]:
+                raise ValueError(f"{self.checkpoint} is of other {what}; remove it, or name another --work")
+        for name in ("network", "average", "optimiser", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        for name in ("epoch", "step", "loss", "history", "best"):
+            setattr(self, name, state[name])
+        print(f"{self.checkpoint}: going on at epoch {self.epoch}, step {self.step} of {self.steps}", flush=True)
+
+    def _batches(self) -> Iterator[tuple[numpy.ndarray, torch.Tensor]]:
+        """Indices and pixels (uint8 N×H×W×3) of the epoch's steps from self.step on."""
+        random = numpy.random.default_rng((self.settings.seed, self.epoch))
+        batches = numpy.array_split(random.permutation(self.task.train), self.steps)[self.step :]
+        items = _Items(self.task.pixels, self.settings.seed, self.epoch)
+        loader = torch.utils.data.DataLoader(items, batch_sampler=batches, num_workers=self.workers)
+        return zip(batches, loader, strict=True)
+
+    def _step(self, chosen: numpy.ndarray, pixels: torch.Tensor, size: int) -> float:
+        settings, device = self.settings, self.device
+        seed = int(numpy.random.SeedSequence((settings.seed, self.epoch, self.step)).generate_state(1)[0])
+        torch.manual_seed(seed)  # dropout
+        generator = torch.Generator().manual_seed(seed)
+        batch = normalise(augment(pixels.to(device).permute(0, 3, 1, 2), size, generator))
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs = self.network(_arrange(batch))
+        malignant = torch.from_numpy(self.task.malignant[chosen]).float().to(device)
+        diagnosis = torch.from_numpy(self.task.diagnosis[chosen]).to(device)
+        loss = _loss(outputs.float(), malignant, diagnosis, settings)
+        loss.backward()
+        self.optimiser.step()
+        self.schedule.step()
+        taken = self.epoch * self.steps + self.step
+        _move_average(self.average, self.network, min(settings.average, (1 + taken) / (10 + taken)))
+        return loss.item()
+
+
+class _Items(torch.utils.data.Dataset):
+    """Single images with artefacts drawn on; what chance draws depends on seed, epoch and image alone."""
+
+    def __init__(self, pixels: numpy.ndarray, seed: int, epoch: int) -> None:
+        self.pixels, self.seed, self.epoch = pixels, seed, epoch
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        random = numpy.random.default_rng((self.seed, self.epoch, int(index)))
+        return torch.from_numpy(numpy.array(add_artefacts(numpy.asarray(self.pixels[index]), random)))
+
+
+def _loss(outputs: torch.Tensor, malignant: torch.Tensor, diagnosis: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """Binary cross-entropy of the first output; the others learn the diagnosis where it is known."""
+    smooth = malignant * (1 - settings.label_smoothing) + settings.label_smoothing / 2
+    weight = torch.tensor(settings.positive_weight, device=outputs.device)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], smooth, pos_weight=weight)
+    if outputs.shape[1] > 1 and (diagnosis >= 0).any():
+        named = torch.nn.functional.cross_entropy(
+            outputs[:, 1:], diagnosis, ignore_index=-1, label_smoothing=settings.label_smoothing
+        )
+        loss = loss + settings.diagnosis_weight * named
+    return loss
+
+
+@torch.no_grad()
+def _move_average(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> None:
+    """An exponential average of weights and of batch norm's statistics."""
+    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _device(network: torch.nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _arrange(batch: torch.Tensor) -> torch.Tensor:
+    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def _rate(progress: float, settings: Settings) -> float:
+    """Linear warm-up, then a half cosine down to nothing."""
     if progress < settings.warm_up:
         return (progress + 1e-3) / (settings.warm_up + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * (progress - settings.warm_up) / (1 - settings.warm_up)))
 
 
 def _optimiser(network: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    groups = []
-    for head in (False, True):
-        for decay in (False, True):
-            chosen = [
-                parameter
-                for name, parameter in network.named_parameters()
-                if name.startswith("fc.") == head and (parameter.ndim > 1) == decay
-            ]
-            groups.append(
-                {
-                    "params": chosen,
-                    "lr": settings.head_rate if head else settings.rate,
-                    "weight_decay": settings.weight_decay if decay else 0.0,
-                }
-            )
-    return torch.optim.AdamW(groups)
-
-
-def _resume(checkpoint, network, optimiser, schedule, settings, origin):
-    if not checkpoint.exists():
-        return 0, [], None
-    try:
-        state = torch.load(checkpoint, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{checkpoint} cannot be read; remove it, or name another --work") from error
-    for key, wanted, what in (("settings", asdict(settings), "settings"), ("origin", origin, "data or starting weights")):
-        if state.get(key) != wanted:
-            raise ValueError(f"{checkpoint} is of other {what}; remove it, or name another --work")
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    print(f"{checkpoint}: {state['done']} of {settings.epochs} epochs are done", flush=True)
-    return state["done"], state["history"], state["best"]
-
-
-def _save(checkpoint, network, optimiser, schedule, settings, origin, done, history, best):
-    partial = checkpoint.with_suffix(".part")
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-            "settings": asdict(settings),
-            "origin": origin,
-            "done": done,
-            "history": history,
-            "best": best,
-        },
-        partial,
-    )
-    partial.replace(checkpoint)
+    """AdamW; biases and batch norm do not decay."""
+    groups = {}
+    for name, parameter in network.named_parameters():
+        depth = next(number for number, layer in enumerate(LAYERS) if name.startswith(layer))
+        groups.setdefault((depth, parameter.ndim > 1), []).append(parameter)
+    rates = [settings.head_rate, *(settings.rate * settings.layer_decay**below for below in range(len(LAYERS) - 1))]
+    chosen = [
+        {"params": parameters, "lr": rates[depth], "weight_decay": settings.weight_decay if decays else 0.0}
+        for (depth, decays), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(chosen, fused=True)
 
 
 def _write_history(path: pathlib.Path, history: list[dict]) -> None:

@@ -5,17 +5,21 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import numpy
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import evaluate_scores
-from skincheck_training import calibrate
-from skincheck_training.data import DataError, fingerprint, read_table
+from skincheck_training import calibrate, train
+from skincheck_training.artefacts import add_artefacts
+from skincheck_training.augment import augment
+from skincheck_training.data import DataError, fingerprint, left_out, read_table
+from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
-from skincheck_training.metrics import operating_point, roc_auc, threshold_for_sensitivity
+from skincheck_training.metrics import operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity
+from skincheck_training.network import only_malignancy
 
 HEADER = "file,malignant,group,split,source"
 ROWS = ["a.png,1,g1,train,x", "b.png,0,g2,train,x", "c.png,1,g3,val,x", "d.png,0,g4,val,y"]
@@ -180,33 +184,136 @@ class Table(unittest.TestCase):
         self.assertNotEqual(first, fingerprint(self.read(*swapped), "weights"))
 
 
-class EvaluateScores(unittest.TestCase):
-    def test_average_precision_by_hand(self):
-        # 0.9 malignant; then a tie of one of each; then the last malignant one.
-        truth = numpy.array([1, 1, 0, 0, 1], dtype=bool)
-        scores = numpy.array([0.9, 0.5, 0.5, 0.4, 0.1])
-        self.assertAlmostEqual(evaluate_scores.average_precision(truth, scores), (1 + 2 / 3 + 3 / 5) / 3)
+class LeavingOut(unittest.TestCase):
+    def test_conditions_name_columns_of_the_table(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            for row in ROWS:
+                (folder / row.split(",")[0]).write_bytes(b"")
+            (folder / "table.csv").write_text("\n".join([HEADER, *ROWS]) + "\n")
+            examples = read_table(folder / "table.csv", folder)
+        self.assertEqual(left_out(examples, ["source=y"]).tolist(), [False, False, False, True])
+        self.assertEqual(left_out(examples, ["source=y", "group=g1"]).tolist(), [True, False, False, True])
+        self.assertEqual(left_out(examples, []).tolist(), [False] * 4)
+        for condition, message in (("source", "COLUMN=VALUE"), ("camera=x", "COLUMN=VALUE"), ("source=z", "no image has")):
+            with self.assertRaisesRegex(DataError, message):
+                left_out(examples, [condition])
 
-    def test_calibration_error_by_hand(self):
-        truth = numpy.array([0, 1, 1, 1], dtype=bool)
-        scores = numpy.array([0.15, 0.15, 1.0, 0.95])
-        self.assertAlmostEqual(evaluate_scores.calibration_error(truth, scores), (2 * 0.35 + 2 * 0.025) / 4)
 
-    def test_the_interval_is_seeded_and_holds_the_figure(self):
-        truth, scores = drawn_scores(2, 150)
-        low, high = evaluate_scores.bootstrap_interval(truth, scores, 1)
-        self.assertLess(low, roc_auc(truth, scores))
-        self.assertGreater(high, roc_auc(truth, scores))
-        self.assertEqual((low, high), evaluate_scores.bootstrap_interval(truth, scores, 1))
-        self.assertNotEqual((low, high), evaluate_scores.bootstrap_interval(truth, scores, 2))
+class Diagnoses(unittest.TestCase):
+    def test_names_and_synonyms(self):
+        self.assertEqual(diagnosis_index("mel"), diagnosis_index("Melanoma"))
+        self.assertEqual(DIAGNOSES[diagnosis_index("seborrheic_keratosis")], "bkl")
+        for name in ("", "unknown", "benign", "malignant (unspecified)"):
+            self.assertEqual(diagnosis_index(name), -1)
 
-    def test_figures_at_the_threshold(self):
-        truth = numpy.array([1, 1, 0, 0, 0], dtype=bool)
-        scores = numpy.array([0.5, 0.2, 0.5, 0.3, 0.1])
-        found = dict(evaluate_scores.figures(truth, scores, 0.5, 1))
-        self.assertEqual(found["sensitivity"], "0.5000 (1 of 2)")
-        self.assertEqual(found["specificity"], "0.6667 (2 of 3)")
-        self.assertEqual((found["accuracy"], found["precision"], found["F1"]), ("0.6000", "0.5000", "0.5000"))
+    def test_auc_of_each_source_that_has_both_kinds(self):
+        truth = numpy.array([1, 0, 1, 0, 0], dtype=bool)
+        found = roc_auc_by_source(truth, numpy.array([2, 1, 1, 2, 3]), numpy.array(["b", "b", "a", "a", "c"]))
+        self.assertEqual(found, {"a": 0.0, "b": 1.0})
+
+
+class Augmentation(unittest.TestCase):
+    def setUp(self):
+        self.pixels = numpy.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=numpy.uint8)
+
+    def test_artefacts_keep_shape_and_type_and_come_from_the_seed(self):
+        changed = 0
+        for seed in range(60):
+            first = add_artefacts(self.pixels, numpy.random.default_rng(seed))
+            self.assertEqual((first.shape, first.dtype), (self.pixels.shape, self.pixels.dtype))
+            self.assertTrue((first == add_artefacts(self.pixels, numpy.random.default_rng(seed))).all())
+            changed += int((first != self.pixels).any())
+        self.assertTrue(10 < changed < 60)
+
+    def test_augmented_batches_are_pixels_of_the_wanted_size(self):
+        batch = torch.from_numpy(numpy.stack([self.pixels] * 5)).permute(0, 3, 1, 2)
+        first = augment(batch, 48, torch.Generator().manual_seed(3))
+        self.assertEqual(first.shape, (5, 3, 48, 48))
+        self.assertTrue(((first >= 0) & (first <= 255)).all())
+        self.assertTrue(torch.equal(first, augment(batch, 48, torch.Generator().manual_seed(3))))
+        self.assertFalse(torch.equal(first[0], first[1]))
+
+    def test_grey_stays_grey_but_for_the_cast(self):
+        """Hue and saturation turn about the grey axis: of a grey image only the cast of the channels is left."""
+        grey = torch.full((40, 3, 32, 32), 128.0)
+        changed = augment(grey, 32, torch.Generator().manual_seed(1)).mean((2, 3))
+        self.assertLess((changed.max(1).values / changed.min(1).values).max().item(), 1.3)
+
+
+def small_network() -> torch.nn.Module:
+    network = torch.nn.Sequential()
+    network.add_module("conv1", torch.nn.Conv2d(3, 8, 3, stride=4))
+    network.add_module("bn1", torch.nn.BatchNorm2d(8))
+    network.add_module("layer4", torch.nn.Sequential(torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()))
+    network.add_module("fc", torch.nn.Sequential(torch.nn.Dropout(0.3), torch.nn.Linear(8, 1 + len(DIAGNOSES))))
+    return network
+
+
+class Training(unittest.TestCase):
+    SETTINGS = train.Settings(stages=((24, 1), (32, 2)), batch_size=8)
+
+    def run_once(self, folder, stop_at=None):
+        """Trains the small network; `stop_at` is the number of the step before which the run is killed."""
+        random = numpy.random.default_rng(1)
+        malignant = numpy.arange(60) % 3 == 0
+        pixels = random.integers(0, 200, (60, 32, 32, 3), dtype=numpy.uint8) + (55 * malignant).astype(numpy.uint8)[
+            :, None, None, None
+        ]
+        source = numpy.array(["a", "b"])[numpy.arange(60) // 6 % 2]
+        task = train.Task(
+            pixels, malignant, numpy.arange(60) % 8 - 1, source, numpy.arange(40), numpy.arange(40, 60)
+        )
+        torch.manual_seed(1)
+        network = small_network()
+        steps = 0
+        original = train._Run._step
+
+        def counted(run, *arguments):
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                raise KeyboardInterrupt
+            return original(run, *arguments)
+
+        with unittest.mock.patch.object(train._Run, "_step", counted), unittest.mock.patch.object(train, "SAVE_EVERY", 0):
+            figures = train.train(network, task, self.SETTINGS, folder, "origin")
+        return network.state_dict(), figures
+
+    def test_a_run_that_was_killed_ends_as_one_that_was_not(self):
+        with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as killed:
+            wanted, figures = self.run_once(pathlib.Path(whole))
+            for stop_at in (3, 4, 5):  # each goes on where the last one stopped: in the first, second and third epoch
+                with self.assertRaises(KeyboardInterrupt):
+                    self.run_once(pathlib.Path(killed), stop_at)
+            found, again = self.run_once(pathlib.Path(killed))
+            self.assertEqual(figures, again)
+            for name, value in wanted.items():
+                self.assertTrue(torch.equal(value, found[name]), name)
+            histories = [(pathlib.Path(f) / "history.csv").read_text() for f in (whole, killed)]
+            self.assertEqual(*histories)
+            self.assertEqual(len(histories[0].splitlines()), 4)
+            with self.assertRaisesRegex(ValueError, "is of other data or starting weights"):
+                checkpoint = pathlib.Path(killed) / "checkpoint.pt"
+                train._Run(small_network(), self.task_of_other_data(), self.SETTINGS, checkpoint, "another", 0)
+
+    @staticmethod
+    def task_of_other_data():
+        nothing = numpy.zeros(0, dtype=int)
+        return train.Task(numpy.zeros((0, 8, 8, 3), numpy.uint8), nothing, nothing, nothing, numpy.arange(40), nothing)
+
+    def test_rates_fall_from_the_head_down(self):
+        optimiser = train._optimiser(small_network(), self.SETTINGS)
+        rates = {group["lr"] for group in optimiser.param_groups}
+        lowest = self.SETTINGS.rate * self.SETTINGS.layer_decay**4
+        self.assertEqual({round(rate, 12) for rate in rates}, {self.SETTINGS.head_rate, round(lowest, 12)})
+
+    def test_the_package_has_malignancy_alone(self):
+        network = small_network().eval()
+        batch = torch.rand(2, 3, 32, 32)
+        single = only_malignancy(network)
+        self.assertEqual(single(batch).shape, (2, 1))
+        self.assertTrue(torch.allclose(single(batch)[:, 0], network(batch)[:, 0]))
 
 
 class Rounding(unittest.TestCase):
