@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -26,11 +27,12 @@ inline constexpr double normal_95 =
 // What goes in. Failures of the files (unreadable, no such column, a score that is no number) throw Fatal
 // (usage).
 
-/// A kind of rows that stay out of the figures, counted. `names` are ids, the first ten.
+/// Something in the files that the user must know of, counted. `names` are ids, the first ten.
 struct Fault {
     std::string what;  ///< "duplicates in the results"
     std::size_t count = 0;
     std::vector<std::string> names;
+    bool left_out = true;  ///< false: a remark; what is named is in the figures
     void add(const std::string& name);
 };
 
@@ -48,7 +50,9 @@ struct Truth {
     std::vector<std::string> classes;  ///< diagnoses, in the table's order; empty for a binary truth
     std::vector<std::string>
         columns;  ///< further columns of the truth or of the metadata: age, sex, lesion_id ...
-    std::vector<TruthCase> cases;  ///< in the file's order, each id once
+    std::vector<TruthCase> cases;              ///< in the file's order, each id once
+    std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
+    std::string metadata_file;                 ///< empty: none
     std::vector<Fault> faults;
 };
 
@@ -77,6 +81,7 @@ struct Results {
     std::optional<double> threshold;   ///< nothing when the file tells none
     std::vector<std::string> classes;  ///< of a multi-class model
     std::vector<ResultCase> cases;     ///< those with a usable score, in the file's order, each id once
+    std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
     std::vector<Fault> faults;
 };
 
@@ -175,7 +180,8 @@ struct Comparison {
     Figure difference;  ///< its interval is of the paired bootstrap
     double delong_low = undefined, delong_high = undefined;
     double z = undefined;
-    double p = undefined;  ///< two-sided; DeLong (1988) for correlated curves. NaN when the two never differ
+    double p = undefined;  ///< two-sided; DeLong (1988) for correlated curves
+    std::string reason;    ///< why z and p are NaN; empty otherwise
 };
 
 Comparison compare(const Sample& first, const std::vector<double>& second, const FigureOptions& options);
@@ -233,7 +239,7 @@ Curves curves(const Sample& sample, const FigureOptions& options);
 struct Group {
     std::string column, value;  ///< "sex", "female"; ages in bands of ten years
     Figures figures;
-    bool small = false;  ///< fewer than small_group malignant or benign cases: read with care
+    bool small = false;  ///< fewer than small_group cases of a kind that it has: read with care
 };
 inline constexpr std::size_t small_group = 20;
 
@@ -244,7 +250,7 @@ struct MultiClass {
     std::vector<Figure> sensitivity;   ///< of each class
     Figure balanced_accuracy;          ///< mean of them over the classes that occur: ISIC 2018's metric
     std::vector<std::vector<std::size_t>> matrix;  ///< [truth][called]
-    std::size_t undecided = 0;                     ///< cases that are in no column
+    std::vector<std::size_t> undecided;  ///< of each class of the truth, cases that are in no column
 };
 
 /// A case that was called wrongly.
@@ -282,11 +288,12 @@ struct Evaluation {
 
 struct Report {
     std::string truth_file, truth_sha256, truth_layout;
+    std::string metadata_file, metadata_sha256;  ///< empty: none
     std::vector<Fault> truth_faults;
     EvaluateOptions options;
     std::vector<Evaluation> evaluations;  ///< one or two
     std::optional<Comparison> comparison;
-    bool has_faults() const;
+    std::size_t left_out() const;  ///< rows of truth and results that stay out of the figures
 };
 
 /// Joins by id and computes. Fatal (usage) when nothing joins, or the truth has one kind of case only.

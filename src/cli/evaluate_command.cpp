@@ -7,35 +7,21 @@
 #include <fmt/format.h>
 
 #include <ctime>
-#include <numeric>
 
 namespace skincheck::cli {
 namespace {
 
-void write(const std::string& file, const std::string& text) {
-    const auto destination = file.empty() ? standard_output() : atomic_file(file);
-    destination->write(text);
-    destination->commit();
-}
-
-std::size_t count(const std::vector<Fault>& faults) {
-    return std::accumulate(faults.begin(), faults.end(), std::size_t{0},
-                           [](std::size_t sum, const Fault& fault) { return sum + fault.count; });
-}
-
 // Table and JSON name what stays out; whoever reads neither to the end hears of it here.
 void warn(const Report& report, Console& console) {
-    std::size_t left_out = count(report.truth_faults);
     for (const Evaluation& evaluation : report.evaluations) {
-        left_out += count(evaluation.faults);
         if (evaluation.threshold_assumed) {
-            console.warn(fmt::format("{} tells no threshold: 0.5 is taken; give --threshold",
+            console.warn(fmt::format("{} does not tell one threshold: 0.5 is taken; give --threshold",
                                      evaluation.results_file));
         }
     }
-    if (left_out > 0) {
-        console.warn(
-            fmt::format("{} rows stay out of the figures; the output names them under 'left out'", left_out));
+    if (const std::size_t rows = report.left_out(); rows > 0) {
+        console.warn(fmt::format("{} {} out of the figures; see 'left out' in the output", rows,
+                                 rows == 1 ? "row stays" : "rows stay"));
     }
 }
 
@@ -47,17 +33,22 @@ ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
     for (const std::string& file : command.results) {
         results.push_back(read_results(file, command.results_options));
     }
+    // Before the work: what cannot be written is told at once, and not after a table that looks like success.
+    const auto output = command.output.empty() ? standard_output() : atomic_file(command.output);
+    const auto page = command.report.empty() ? nullptr : atomic_file(command.report);
+
     EvaluateOptions options = command.options;
-    options.with_curves = !command.report.empty();
+    options.with_curves = page != nullptr;
     const Report report = evaluate(truth, results, options);
-    warn(report, console);
-    write(command.output, command.format == EvaluateFormat::json ? report_json(report) : report_text(report));
-    if (!command.report.empty()) {
+    if (page) {
         const std::time_t now = std::time(nullptr);
-        write(command.report,
-              report_html(report, {command.images, fmt::format("{:%Y-%m-%d}", fmt::localtime(now))}));
+        page->write(report_html(report, {command.images, fmt::format("{:%Y-%m-%d}", fmt::localtime(now))}));
+        page->commit();
     }
-    return command.strict && report.has_faults() ? ExitCode::some_failed : ExitCode::ok;
+    warn(report, console);
+    output->write(command.format == EvaluateFormat::json ? report_json(report) : report_text(report));
+    output->commit();
+    return command.strict && report.left_out() > 0 ? ExitCode::some_failed : ExitCode::ok;
 }
 
 }  // namespace skincheck::cli

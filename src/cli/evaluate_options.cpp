@@ -2,6 +2,7 @@
 
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
+#include <boost/filesystem.hpp>
 #include <fmt/format.h>
 
 #include <limits>
@@ -79,7 +80,7 @@ void add_figure_options(CLI::App& app, EvaluateCommandOptions& command) {
               "The same figures for each value: sex, age, diagnosis ...", "Figures");
     numbers("--bootstrap", "N", "Resamples for the intervals; 0: no intervals (default: 2000)",
             [&](const std::string& t) {
-                options.figures.bootstrap = parse_number(t, "--bootstrap", 0, 1'000'000);
+                options.figures.bootstrap = parse_number(t, "--bootstrap", 0, 100'000);
             });
     app.add_option("--cluster", options.cluster,
                    "Draw equal values together (default: patient_id, else lesion_id; or none)")
@@ -116,6 +117,21 @@ void add_output_options(CLI::App& app, EvaluateCommandOptions& command) {
         ->group("Output");
 }
 
+// What is written must not replace what is read.
+void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others) {
+    const auto whole = [](const std::string& path) {
+        boost::system::error_code ignored;
+        return boost::filesystem::weakly_canonical(path, ignored);
+    };
+    for (const std::string& other : others) {
+        if (!file.empty() && !other.empty() && whole(file) == whole(other)) {
+            throw Fatal(
+                ExitCode::usage,
+                fmt::format("{} {} is {}, which takes part already; name another file", option, file, other));
+        }
+    }
+}
+
 // What CLI11 cannot see.
 void check(const EvaluateCommandOptions& command) {
     if (command.truth.empty()) {
@@ -132,10 +148,12 @@ void check(const EvaluateCommandOptions& command) {
     if (!command.images.empty() && command.report.empty()) {
         throw Fatal(ExitCode::usage, "--images goes with --report");
     }
-    if (!command.report.empty() && command.report == command.output) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("--report and --output are the same file, {}", command.report));
-    }
+    std::vector<std::string> files = command.results;
+    files.push_back(command.truth);
+    files.push_back(command.truth_options.metadata);
+    refuse_same("--output", command.output, files);
+    files.push_back(command.output);
+    refuse_same("--report", command.report, files);
 }
 
 }  // namespace

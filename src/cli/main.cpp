@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
         console.error(fatal.what());
         return static_cast<int>(fatal.code());
     } catch (const std::bad_alloc&) {
-        console.error("not enough memory; use fewer --jobs or a smaller --batch-size");
+        console.error("not enough memory; use fewer --jobs, or a smaller --batch-size or --bootstrap");
         return static_cast<int>(ExitCode::model);
     } catch (const std::exception& error) {
         console.error(error.what());

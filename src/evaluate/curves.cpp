@@ -41,21 +41,26 @@ Pair trace(const Ranked& ranked, Weights weights) {
             }
         }
     });
-    std::fill(pair.roc.begin() + static_cast<std::ptrdiff_t>(roc_step), pair.roc.end(), 1.0);
+    // Without benign cases, which can happen where lesions hold both kinds, there is no curve.
+    std::fill(pair.roc.begin() + static_cast<std::ptrdiff_t>(roc_step), pair.roc.end(),
+              all_benign > 0 ? 1.0 : undefined);
     return pair;
 }
 
 std::vector<CurvePoint> with_band(const Curve& curve, const std::vector<Pair>& resampled, Curve Pair::*of) {
     std::vector<CurvePoint> points;
-    std::vector<double> column(resampled.size());
     for (std::size_t step = 0; step <= steps; ++step) {
         CurvePoint point{grid(step), curve[step]};
-        if (!column.empty()) {
+        if (!resampled.empty()) {
+            std::vector<double> column(resampled.size());
             std::transform(resampled.begin(), resampled.end(), column.begin(),
                            [&](const Pair& pair) { return (pair.*of)[step]; });
-            std::sort(column.begin(), column.end());
-            point.low = percentile(column, 0.025);
-            point.high = percentile(column, 0.975);
+            std::erase_if(column, [](double value) { return std::isnan(value); });
+            if (column.size() * 20 > resampled.size() * 19) {  // as for the figures' intervals
+                std::sort(column.begin(), column.end());
+                point.low = percentile(column, 0.025);
+                point.high = percentile(column, 0.975);
+            }
         }
         points.push_back(point);
     }

@@ -1,3 +1,4 @@
+#include "evaluate/fields.hpp"
 #include "evaluate/file_hash.hpp"
 #include "evaluate/groups.hpp"
 #include "evaluate/multi_class.hpp"
@@ -11,20 +12,13 @@ namespace {
 
 // The column whose values say which cases belong together; nothing when each stands by itself.
 std::optional<std::size_t> cluster_column(const Truth& truth, const std::string& wanted) {
-    const auto find = [&](const std::string& name) -> std::optional<std::size_t> {
-        const auto found = std::find(truth.columns.begin(), truth.columns.end(), name);
-        return found == truth.columns.end()
-                   ? std::nullopt
-                   : std::optional(static_cast<std::size_t>(found - truth.columns.begin()));
-    };
     if (wanted.empty()) {
-        const auto patient = find("patient_id");
-        return patient ? patient : find("lesion_id");
+        return first_column(truth.columns, {"patient_id", "lesion_id"});
     }
     if (wanted == "none") {
         return std::nullopt;
     }
-    const auto found = find(wanted);
+    const auto found = find_column(truth.columns, wanted);
     if (!found) {
         throw Fatal(ExitCode::usage, fmt::format("--cluster: {} has no column '{}'", truth.file, wanted));
     }
@@ -114,16 +108,22 @@ Comparison compare_both(const Truth& truth, const Results& first, const Results&
     return compare(sample, scores, options.figures);
 }
 
-bool any(const std::vector<Fault>& faults) {
-    return std::any_of(faults.begin(), faults.end(), [](const Fault& fault) { return fault.count > 0; });
+std::size_t count_left_out(const std::vector<Fault>& faults) {
+    std::size_t count = 0;
+    for (const Fault& fault : faults) {
+        count += fault.left_out ? fault.count : 0;
+    }
+    return count;
 }
 
 }  // namespace
 
-bool Report::has_faults() const {
-    return any(truth_faults) ||
-           std::any_of(evaluations.begin(), evaluations.end(),
-                       [](const Evaluation& evaluation) { return any(evaluation.faults); });
+std::size_t Report::left_out() const {
+    std::size_t count = count_left_out(truth_faults);
+    for (const Evaluation& evaluation : evaluations) {
+        count += count_left_out(evaluation.faults);
+    }
+    return count;
 }
 
 Report evaluate(const Truth& truth, const std::vector<Results>& results, const EvaluateOptions& options) {
@@ -131,6 +131,8 @@ Report evaluate(const Truth& truth, const std::vector<Results>& results, const E
     report.truth_file = truth.file;
     report.truth_sha256 = file_hash(truth.file);
     report.truth_layout = truth.layout;
+    report.metadata_file = truth.metadata_file;
+    report.metadata_sha256 = file_hash(truth.metadata_file);
     report.truth_faults = truth.faults;
     report.options = options;
     for (const Results& of_one : results) {

@@ -191,11 +191,11 @@ bool is_isic_malignant(std::string_view class_name) {
     return is_word_of(class_name, {"MEL", "BCC", "AKIEC", "AK", "SCC"});
 }
 
-void FaultList::add(std::string_view what, const std::string& name) {
+void FaultList::add(std::string_view what, const std::string& name, bool left_out) {
     auto fault =
         std::find_if(faults_.begin(), faults_.end(), [&](const Fault& known) { return known.what == what; });
     if (fault == faults_.end()) {
-        faults_.push_back({std::string(what), 0, {}});
+        faults_.push_back({std::string(what), 0, {}, left_out});
         fault = faults_.end() - 1;
     }
     fault->add(name);

@@ -60,7 +60,7 @@ bool is_isic_malignant(std::string_view class_name);  ///< MEL, BCC, AKIEC, AK, 
 /// Faults by kind, in the order of their first rows.
 class FaultList {
   public:
-    void add(std::string_view what, const std::string& name);
+    void add(std::string_view what, const std::string& name, bool left_out = true);
     std::vector<Fault> take() { return std::move(faults_); }
 
   private:

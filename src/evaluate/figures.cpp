@@ -108,8 +108,9 @@ Figures figures(const Sample& sample, const FigureOptions& options) {
         const Placements placed = placements(sample.score, sample.malignant);
         const double deviation = std::sqrt(delong_covariance(placed, placed));
         if (std::isnan(deviation) || deviation == 0) {
-            result.delong.reason = std::isnan(deviation) ? "no interval: it needs two cases of each kind"
-                                                         : "no interval: the two kinds do not overlap";
+            result.delong.reason = std::isnan(deviation)
+                                       ? "no interval: it needs two cases of each kind"
+                                       : "no interval: no case varies from the rest of its kind";
         } else {
             result.delong.low = std::max(0.0, result.delong.value - normal_95 * deviation);
             result.delong.high = std::min(1.0, result.delong.value + normal_95 * deviation);
@@ -134,6 +135,10 @@ Comparison compare(const Sample& first, const std::vector<double>& second, const
     });
     set_interval(result.difference, std::move(resampled));
 
+    if (a.malignant.size() < 2 || a.benign.size() < 2) {
+        result.reason = "it needs two cases of each kind";
+        return result;
+    }
     const double variance = delong_covariance(a, a) + delong_covariance(b, b) - 2 * delong_covariance(a, b);
     if (variance > 0) {
         const double deviation = std::sqrt(variance);
@@ -141,6 +146,8 @@ Comparison compare(const Sample& first, const std::vector<double>& second, const
         result.p = std::erfc(std::abs(result.z) / std::sqrt(2.0));
         result.delong_low = result.difference.value - normal_95 * deviation;
         result.delong_high = result.difference.value + normal_95 * deviation;
+    } else {
+        result.reason = "the difference has no variance";
     }
     return result;
 }

@@ -1,10 +1,11 @@
 #include "evaluate/groups.hpp"
 
+#include "evaluate/fields.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <set>
@@ -16,21 +17,13 @@ constexpr std::size_t most_groups = 50;
 constexpr std::size_t most_numbers = 10;  // different ones, above which they are put into bands
 const std::string unknown = "(unknown)";
 
-std::optional<double> number(const std::string& text) {
-    double value = 0;
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, value);
-    return error == std::errc() && rest == end && std::isfinite(value) ? std::optional(value) : std::nullopt;
-}
-
 // Of each joined case.
 std::vector<std::string> values_of(const std::string& column, const Truth& truth, const Joined& joined) {
-    const auto found = std::find(truth.columns.begin(), truth.columns.end(), column);
+    const auto place = find_column(truth.columns, column);
     std::vector<std::string> values;
-    if (found != truth.columns.end()) {
-        const auto place = static_cast<std::size_t>(found - truth.columns.begin());
+    if (place) {
         for (const TruthCase* known : joined.truth) {
-            values.push_back(known->values[place]);
+            values.push_back(known->values[*place]);
         }
     } else if (column == "diagnosis" && !truth.classes.empty()) {
         for (const TruthCase* known : joined.truth) {
@@ -51,12 +44,15 @@ std::vector<std::string> values_of(const std::string& column, const Truth& truth
 }
 
 bool are_numbers(const std::vector<std::string>& values) {
-    std::set<std::string> different;
+    std::set<double> different;
     for (const std::string& value : values) {
-        if (!value.empty() && !number(value)) {
+        const auto number = number_or_none(value);
+        if (!number) {
             return false;
         }
-        different.insert(value);
+        if (!std::isnan(*number)) {
+            different.insert(*number);
+        }
     }
     return different.size() > most_numbers;
 }
@@ -70,13 +66,14 @@ std::vector<Group> groups_by(const std::string& column, const Truth& truth, cons
     // By the band's lower end or the text; what is unknown comes last.
     std::map<std::tuple<bool, double, std::string>, std::vector<std::size_t>> cases;
     for (std::size_t i = 0; i < values.size(); ++i) {
-        if (values[i].empty()) {
+        const double number = number_or_none(values[i]).value_or(0);  // texts are sorted as such
+        if (std::isnan(number)) {
             cases[{true, 0, unknown}].push_back(i);
         } else if (in_bands) {
-            const double low = std::floor(*number(values[i]) / 10) * 10;
+            const double low = std::floor(number / 10) * 10;
             cases[{false, low, fmt::format("{}-{}", low, low + 9)}].push_back(i);
         } else {
-            cases[{false, 0, values[i]}].push_back(i);
+            cases[{false, number, values[i]}].push_back(i);
         }
         if (cases.size() > most_groups) {
             throw Fatal(ExitCode::usage, fmt::format("--by: column '{}' has more than {} different values",
@@ -89,7 +86,8 @@ std::vector<Group> groups_by(const std::string& column, const Truth& truth, cons
         group.column = column;
         group.value = std::get<2>(key);
         group.figures = figures(part_of(joined.sample, members), options);
-        group.small = group.figures.malignant < small_group || group.figures.benign < small_group;
+        const auto few = [](std::size_t count) { return count > 0 && count < small_group; };
+        group.small = few(group.figures.malignant) || few(group.figures.benign);
         groups.push_back(std::move(group));
     }
     return groups;

@@ -14,14 +14,16 @@ Joined join(const Truth& truth, const Results& results) {
     for (const ResultCase& result : results.cases) {
         by_id.emplace(result.id, &result);
     }
-    // Cases that stay out for another reason, which was told, are not "without a partner" too.
+    // What stays out for another reason, which was told, is not "without a partner" too.
     Joined joined;
-    Fault without_result{"in the truth, without a usable score", 0, {}};
-    Fault without_truth{"in the results, without truth", 0, {}};
+    Fault without_result{"in the truth, not in the results", 0, {}};
+    Fault without_truth{"in the results, not in the truth", 0, {}};
     for (const TruthCase& known : truth.cases) {
         const auto found = by_id.find(known.id);
         if (found == by_id.end()) {
-            without_result.add(known.id);
+            if (!results.left_out.contains(known.id)) {
+                without_result.add(known.id);
+            }
             continue;
         }
         joined.truth.push_back(&known);
@@ -31,7 +33,7 @@ Joined join(const Truth& truth, const Results& results) {
         found->second = nullptr;
     }
     for (const ResultCase& result : results.cases) {
-        if (by_id.at(result.id) != nullptr) {
+        if (by_id.at(result.id) != nullptr && !truth.left_out.contains(result.id)) {
             without_truth.add(result.id);
         }
     }

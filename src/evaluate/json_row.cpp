@@ -230,7 +230,7 @@ Results JsonRows::finish() {
                     fmt::format("{}: no row tells {}; name its key with {}", file_, what, option));
     };
     if (rows_ > 0 && !any_id_) {
-        missing("an id (path, image, isic_id ...)", "--id-column");
+        missing("an id (path, image, isic_id ...)", "--results-id-column");
     }
     if (rows_ > 0 && !any_score_) {
         missing("a score (malignancy, target, score ...)", "--score-column");

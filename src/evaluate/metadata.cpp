@@ -55,7 +55,7 @@ void Metadata::row(const CsvRecord& record) {
         return;
     }
     if (found_[entry->second] != 0) {
-        faults_.add("duplicates in the metadata", id);
+        faults_.add("duplicates in the metadata", id, false);
         return;
     }
     found_[entry->second] = 1;
@@ -68,7 +68,7 @@ void Metadata::row(const CsvRecord& record) {
 void Metadata::finish() {
     for (std::size_t i = 0; i < truth_.cases.size(); ++i) {
         if (found_[i] == 0) {
-            faults_.add("no metadata", truth_.cases[i].id);
+            faults_.add("no metadata", truth_.cases[i].id, false);
             truth_.cases[i].values.resize(truth_.columns.size());
         }
     }

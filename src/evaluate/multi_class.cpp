@@ -76,6 +76,7 @@ std::optional<MultiClass> multi_class(const Truth& truth, const Results& results
     MultiClass result;
     result.classes = truth.classes;
     result.matrix.assign(truth.classes.size(), std::vector<std::size_t>(truth.classes.size()));
+    result.undecided.assign(truth.classes.size(), 0);
     for (std::size_t i = 0; i < joined.truth.size(); ++i) {
         const int diagnosis = joined.truth[i]->diagnosis;
         if (diagnosis < 0 ||
@@ -85,7 +86,7 @@ std::optional<MultiClass> multi_class(const Truth& truth, const Results& results
         const Call call{static_cast<std::size_t>(diagnosis),
                         called_class(joined.result[i]->probabilities, place)};
         calls.push_back(call);
-        ++(call.called == none ? result.undecided : result.matrix[call.truth][call.called]);
+        ++(call.called == none ? result.undecided[call.truth] : result.matrix[call.truth][call.called]);
     }
 
     const std::size_t classes = truth.classes.size();

@@ -24,7 +24,7 @@ std::size_t choose_cut(const Ranked& ranked, Weights weights, Aim aim, double wa
             const bool more = tp + fp > called;
             chosen = more && static_cast<double>(fp) <= allowed ? cut : chosen;
             called = tp + fp;
-        } else if (!reached && static_cast<double>(tp) >= enough) {
+        } else if (!reached && cut > 0 && static_cast<double>(tp) >= enough) {
             chosen = cut;
             reached = true;
         }

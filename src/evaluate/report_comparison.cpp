@@ -23,10 +23,10 @@ std::string conclusion(const Comparison& comparison) {
                        difference.value > 0 ? "A" : "B");
 }
 
-std::string p_text(double p) {
-    return std::isnan(p) ? "undefined: the two never differ"
-           : p < 0.0001  ? "< 0.0001"
-                         : fmt::format("{:.4f}", p);
+std::string p_text(const Comparison& comparison) {
+    return std::isnan(comparison.p) ? fmt::format("undefined: {}", comparison.reason)
+           : comparison.p < 0.0001  ? "< 0.0001"
+                                    : fmt::format("{:.4f}", comparison.p);
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ TemplateData comparison_data(const Report& report) {
     const Figure delong{comparison.difference.value, comparison.delong_low, comparison.delong_high, ""};
     data.set("delong", interval_text(delong, 4));
     data.set("has_delong", !interval_text(delong).empty());
-    data.set("p", p_text(comparison.p));
+    data.set("p", p_text(comparison));
     data.set("conclusion", conclusion(comparison));
     data.set("roc", roc_plot(report.evaluations, "plot-roc-both"));
     data.set("precision_recall", precision_recall_plot(report.evaluations, "plot-precision-recall-both"));

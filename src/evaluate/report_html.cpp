@@ -128,6 +128,10 @@ TemplateData provenance_rows(const Report& report, const HtmlOptions& options) {
     add("Truth", report.truth_file);
     add("Truth, SHA-256", report.truth_sha256);
     add("Truth, read as", report.truth_layout);
+    if (!report.metadata_file.empty()) {
+        add("Metadata", report.metadata_file);
+        add("Metadata, SHA-256", report.metadata_sha256);
+    }
     for (std::size_t i = 0; i < report.evaluations.size(); ++i) {
         const Evaluation& evaluation = report.evaluations[i];
         const std::string which = letter(report, i).empty() ? "" : fmt::format(" {}", letter(report, i));

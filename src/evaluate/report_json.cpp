@@ -63,9 +63,12 @@ Json object_of(const MultiClass& several) {
             {"undecided", several.undecided}};
 }
 
-Json array_of(const std::vector<Fault>& faults) {
+Json array_of(const std::vector<Fault>& faults, bool left_out) {
     Json array = Json::array();
     for (const Fault& fault : faults) {
+        if (fault.left_out != left_out) {
+            continue;
+        }
         array.push_back({{"what", fault.what}, {"count", fault.count}, {"names", fault.names}});
     }
     return array;
@@ -102,7 +105,8 @@ Json object_of(const Evaluation& evaluation) {
     object["multi_class"] = evaluation.multi_class ? object_of(*evaluation.multi_class) : Json();
     object["missed"] = array_of(evaluation.missed);
     object["false_alarms"] = array_of(evaluation.false_alarms);
-    object["left_out"] = array_of(evaluation.faults);
+    object["left_out"] = array_of(evaluation.faults, true);
+    object["remarks"] = array_of(evaluation.faults, false);
     return object;
 }
 
@@ -128,7 +132,10 @@ std::string report_json(const Report& report) {
          {{"file", report.truth_file},
           {"sha256", text(report.truth_sha256)},
           {"layout", report.truth_layout},
-          {"left_out", array_of(report.truth_faults)}}},
+          {"metadata", text(report.metadata_file)},
+          {"metadata_sha256", text(report.metadata_sha256)},
+          {"left_out", array_of(report.truth_faults, true)},
+          {"remarks", array_of(report.truth_faults, false)}}},
         {"bootstrap", {{"resamples", options.bootstrap}, {"seed", options.seed}, {"confidence", 0.95}}},
         {"min_tpr", options.min_tpr},
         {"calibration_bins", calibration_bins}};

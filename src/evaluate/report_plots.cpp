@@ -261,11 +261,6 @@ Measure forest_measure(std::span<const Group> groups) {
     return any ? Measure::roc_auc : Measure::accuracy;
 }
 
-bool has_few_cases(const Group& group, Measure measure) {
-    return measure == Measure::roc_auc ? group.small
-                                       : group.figures.malignant + group.figures.benign < small_group;
-}
-
 std::string forest_plot(std::span<const Group> groups, const Evaluation& evaluation, const std::string& id) {
     const Measure measure = forest_measure(groups);
     groups = groups.first(std::min(groups.size(), forest_rows));
@@ -280,7 +275,7 @@ std::string forest_plot(std::span<const Group> groups, const Evaluation& evaluat
     const std::string name = measure == Measure::roc_auc ? "AUC" : "share of cases called rightly";
     Axis names{"", 0, rows, {}};
     for (std::size_t i = 0; i < groups.size(); ++i) {
-        const std::string kinds = has_few_cases(groups[i], measure) ? " *" : "";
+        const std::string kinds = groups[i].small ? " *" : "";
         names.ticks.push_back({rows - static_cast<double>(i) - 0.5, shorten(groups[i].value, 26) + kinds});
     }
     Plot plot(id, Axis{name, low, 1, even_ticks(low, 1, low < 0.45 ? 0.2 : 0.1, 1)}, names, layout);
@@ -291,10 +286,10 @@ std::string forest_plot(std::span<const Group> groups, const Evaluation& evaluat
         const Figure& figure = groups[i].figures[measure];
         const double y = names.ticks[i].at;
         plot.whisker(figure.low, y, figure.high, y, Ink::first);
-        plot.mark(figure.value, y, has_few_cases(groups[i], measure) ? Shape::ring : Shape::disc, Ink::first);
+        plot.mark(figure.value, y, groups[i].small ? Shape::ring : Shape::disc, Ink::first);
         plot.text(1, y, figure_text(figure, 2), Anchor::start, 14, -4);
-        words += fmt::format(" {}{}: {}.", groups[i].value,
-                             has_few_cases(groups[i], measure) ? " (few cases)" : "", figure_text(figure));
+        words += fmt::format(" {}{}: {}.", groups[i].value, groups[i].small ? " (few cases)" : "",
+                             figure_text(figure));
     }
     plot.describe(fmt::format("{} by {}", name, groups[0].column), words);
     return plot.str();

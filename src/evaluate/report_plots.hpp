@@ -23,9 +23,6 @@ std::string sweep_plot(const Evaluation& evaluation, const std::string& id);
 /// What is drawn of these groups: the AUC, or the accuracy where no group has one, as among diagnoses.
 Measure forest_measure(std::span<const Group> groups);
 
-/// Whether the group is too small for that measure: of one kind of case alone there can be many.
-bool has_few_cases(const Group& group, Measure measure);
-
 /// A line a group, at most `forest_rows`, beside the figure of all cases.
 std::string forest_plot(std::span<const Group> groups, const Evaluation& evaluation, const std::string& id);
 inline constexpr std::size_t forest_rows = 36;  // what a page of A4 holds

@@ -166,7 +166,7 @@ TemplateData group_row(const Group& group, Measure measure) {
     const Figures& figures = group.figures;
     TemplateData row;
     row.set("name", group.value);
-    row.set("small", has_few_cases(group, measure));
+    row.set("small", group.small);
     row.set("cases", count_text(cases_of(figures)));
     row.set("malignant", count_text(figures.malignant));
     // Of one kind of case alone, sensitivity or specificity says the same as accuracy.
@@ -251,11 +251,19 @@ TemplateData operating_rows(const Evaluation& evaluation, const FigureOptions& o
 
 TemplateData multi_class_table(const MultiClass& multi_class) {
     TemplateData table = figure_cell(multi_class.balanced_accuracy, 4);
-    table.set("classes",
-              list_of(multi_class.classes, [](const std::string& name) { return TemplateData(name); }));
+    const bool undecided = std::any_of(multi_class.undecided.begin(), multi_class.undecided.end(),
+                                       [](std::size_t count) { return count > 0; });
+    std::vector<std::string> columns = multi_class.classes;
+    if (undecided) {
+        columns.emplace_back("(none)");
+    }
+    table.set("classes", list_of(columns, [](const std::string& name) { return TemplateData(name); }));
     TemplateData rows{TemplateData::type::list};
     for (std::size_t i = 0; i < multi_class.classes.size(); ++i) {
-        const auto& counts = multi_class.matrix[i];
+        std::vector<std::size_t> counts = multi_class.matrix[i];
+        if (undecided) {
+            counts.push_back(multi_class.undecided[i]);
+        }
         std::size_t all = 0;
         for (const std::size_t count : counts) {
             all += count;

@@ -1,5 +1,7 @@
 #include "skincheck/evaluate.hpp"
 
+#include "evaluate/html_text.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -104,20 +106,39 @@ void write_operating_points(Out out, const std::vector<OperatingPoint>& points) 
 }
 
 void write_multi_class(Out out, const MultiClass& several) {
+    std::size_t width = 7;
+    for (const std::string& name : several.classes) {
+        width = std::max(width, name.size() + 2);
+    }
     fmt::format_to(out, "\nbalanced multi-class accuracy: {}\n", with_interval(several.balanced_accuracy));
-    fmt::format_to(out, "  {:<10}{}{:>8}  {}\n", "class",
-                   fmt::format("{:>8}", fmt::join(several.classes, "")), "cases", "sensitivity");
+    fmt::format_to(out, "  {:<{}}", "class", width);
+    for (const std::string& name : several.classes) {
+        fmt::format_to(out, "{:>{}}", name, width);
+    }
+    fmt::format_to(out, "{:>{}}{:>8}  sensitivity\n", "(none)", width, "cases");
     for (std::size_t truth = 0; truth < several.classes.size(); ++truth) {
-        std::string calls;
-        std::size_t cases = 0;
+        fmt::format_to(out, "  {:<{}}", several.classes[truth], width);
+        std::size_t cases = several.undecided[truth];
         for (const std::size_t count : several.matrix[truth]) {
-            calls += fmt::format("{:>8}", count);
+            fmt::format_to(out, "{:>{}}", count, width);
             cases += count;
         }
-        fmt::format_to(out, "  {:<10}{}{:>8}  {}\n", several.classes[truth], calls, cases,
+        fmt::format_to(out, "{:>{}}{:>8}  {}\n", several.undecided[truth], width, cases,
                        with_interval(several.sensitivity[truth]));
     }
-    fmt::format_to(out, "  (rows: truth; columns: called)\n");
+    fmt::format_to(out,
+                   "  (rows: truth; columns: called; (none): two classes shared the highest probability)\n");
+}
+
+// Names come from the files, and go to a terminal.
+std::string shown_name(const std::string& name) {
+    return shorten(one_line(name), 60);
+}
+
+std::string shown_names(const std::vector<std::string>& names) {
+    std::vector<std::string> shown;
+    std::transform(names.begin(), names.end(), std::back_inserter(shown), shown_name);
+    return fmt::format("{}", fmt::join(shown, ", "));
 }
 
 void write_groups(Out out, const std::vector<Group>& groups) {
@@ -133,19 +154,28 @@ void write_groups(Out out, const std::vector<Group>& groups) {
         const auto cell = [&](Measure measure) {
             return std::isnan(f[measure].value) ? std::string("-") : with_interval(f[measure]);
         };
-        fmt::format_to(out, "  {:<22}{:>7}{:>11}  {:<27}{:<27}{}\n", group.value + (group.small ? " *" : ""),
-                       f.malignant + f.benign, f.malignant, cell(Measure::roc_auc),
-                       cell(Measure::sensitivity), cell(Measure::specificity));
+        fmt::format_to(out, "  {:<22}{:>7}{:>11}  {:<27}{:<27}{}\n",
+                       shown_name(group.value) + (group.small ? " *" : ""), f.malignant + f.benign,
+                       f.malignant, cell(Measure::roc_auc), cell(Measure::sensitivity),
+                       cell(Measure::specificity));
         any_small = any_small || group.small;
     }
     if (any_small) {
-        fmt::format_to(out, "  * fewer than {} malignant or benign cases: read with care\n", small_group);
+        fmt::format_to(out, "  * fewer than {} cases of a kind that it has: read with care\n", small_group);
     }
 }
 
-void write_faults(Out out, const std::vector<Fault>& faults) {
+void write_faults(Out out, const std::vector<Fault>& faults, bool left_out, std::string_view of) {
+    bool begun = false;
     for (const Fault& fault : faults) {
-        fmt::format_to(out, "  {} {}: {}{}\n", fault.count, fault.what, fmt::join(fault.names, ", "),
+        if (fault.left_out != left_out) {
+            continue;
+        }
+        if (!begun) {
+            fmt::format_to(out, "\n{} {}\n", left_out ? "left out, of" : "remarks on", of);
+            begun = true;
+        }
+        fmt::format_to(out, "  {} {}: {}{}\n", fault.count, fault.what, shown_names(fault.names),
                        fault.count > fault.names.size() ? ", ..." : "");
     }
 }
@@ -157,7 +187,7 @@ void write_comparison(Out out, const Report& report) {
     fmt::format_to(out, "  ROC AUC {} and {}, difference {}\n", number(c.first_auc), number(c.second_auc),
                    with_interval(c.difference));
     if (std::isnan(c.p)) {
-        fmt::format_to(out, "  DeLong: undefined, the difference has no variance\n");
+        fmt::format_to(out, "  DeLong: undefined, {}\n", c.reason);
     } else {
         fmt::format_to(out, "  DeLong: {:.4f} to {:.4f}, z = {:.3f}, p = {:.4g}\n", c.delong_low,
                        c.delong_high, c.z, c.p);
@@ -181,15 +211,11 @@ std::string report_text(const Report& report) {
             write_multi_class(out, *evaluation.multi_class);
         }
         write_groups(out, evaluation.groups);
-        if (!evaluation.faults.empty()) {
-            text += "\nleft out, of the results\n";
-            write_faults(out, evaluation.faults);
-        }
+        write_faults(out, evaluation.faults, true, "the results");
+        write_faults(out, evaluation.faults, false, "the results");
     }
-    if (!report.truth_faults.empty()) {
-        text += "\nleft out, of the truth\n";
-        write_faults(out, report.truth_faults);
-    }
+    write_faults(out, report.truth_faults, true, "the truth");
+    write_faults(out, report.truth_faults, false, "the truth");
     if (report.comparison) {
         write_comparison(out, report);
     }

@@ -33,12 +33,16 @@ void ResultsCollector::add(const ResultRow& row) {
         return;
     }
     const auto& probabilities = row.probabilities;
+    const auto leave_out = [&](std::string_view what, const std::string& name) {
+        faults_.add(what, name);
+        results_.left_out.insert(made.id);
+    };
     if (row.status != "ok") {
-        faults_.add("status is not ok", fmt::format("{} ({})", made.id, row.status));
+        leave_out("status is not ok", fmt::format("{} ({})", made.id, row.status));
     } else if (is_none(row.score)) {
-        faults_.add("no score", made.id);
+        leave_out("no score", made.id);
     } else if (outside(row.score) || std::any_of(probabilities.begin(), probabilities.end(), outside)) {
-        faults_.add("scores outside [0,1]", made.id);
+        leave_out("scores outside [0,1]", made.id);
     } else {
         made.path = row.path;
         made.score = row.score;
@@ -85,7 +89,7 @@ Results ResultsCollector::finish(std::vector<std::string> classes) {
         results_.threshold = *thresholds_.begin();
     } else {
         for (const double threshold : thresholds_) {
-            faults_.add("several thresholds", fmt::format("{}", threshold));
+            faults_.add("several thresholds", fmt::format("{}", threshold), false);
         }
     }
     results_.faults = faults_.take();

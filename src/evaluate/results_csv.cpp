@@ -69,7 +69,7 @@ ResultsTable::ResultsTable(const std::string& file, const CsvRecord& first, cons
 void ResultsTable::find_columns(const ResultsOptions& options) {
     const Column id = options.id_column.empty()
                           ? usual_id_column(columns_)
-                          : need_column(file_, columns_, options.id_column, "--id-column");
+                          : need_column(file_, columns_, options.id_column, "--results-id-column");
     if (!options.score_column.empty()) {
         score_ = need_column(file_, columns_, options.score_column, "--score-column");
     }
@@ -93,8 +93,8 @@ void ResultsTable::find_columns(const ResultsOptions& options) {
                                          : "the ids, and which the scores",
                                 listed(columns_),
                                 id       ? "--score-column"
-                                : scored ? "--id-column"
-                                         : "--id-column and --score-column"));
+                                : scored ? "--results-id-column"
+                                         : "--results-id-column and --score-column"));
     }
     id_ = *id;
     if (score_ == id_) {

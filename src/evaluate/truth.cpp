@@ -152,6 +152,7 @@ void TruthTable::row(const CsvRecord& record) {
     const Verdict verdict = layout_.classes.empty() ? by_label(record, made) : by_class(record, made);
     if (verdict == Verdict::unknown) {
         faults_.add(unknown_truth, made.id);
+        truth_.left_out.insert(made.id);
         return;
     }
     made.malignant = verdict == Verdict::malignant;
@@ -281,6 +282,7 @@ Truth read_truth(const std::string& file, const TruthOptions& options) {
     Truth truth = read_truth(text, options);
     if (!options.metadata.empty()) {
         TextInput metadata(options.metadata);
+        truth.metadata_file = options.metadata;
         add_metadata(truth, metadata, options);
     }
     return truth;

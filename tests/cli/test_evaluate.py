@@ -100,13 +100,43 @@ class Input(EvaluateTest):
         self.assertEqual((0, 1), (loose.code, strict.code))
         self.assertEqual(loose.stdout, strict.stdout)
         self.assertEqual(
-            "skincheck: warning: 4 rows stay out of the figures; the output names them under 'left out'\n",
+            "skincheck: warning: 4 rows stay out of the figures; see 'left out' in the output\n",
             loose.stderr.decode(),
         )
         for name in ("a", "z", "e", "f"):
             self.assertRegex(loose.stdout.decode(), rf"(?m)^  1 .*: {name}$")
         self.write("scores.csv", SCORES.encode())
         self.assertEqual(0, self.evaluate(*arguments, "--strict").code)
+
+    def test_a_row_that_failed_is_counted_once(self):
+        self.write("scores.csv", b"path,status,malignancy\na,ok,0.9\nb,corrupt,\nc,ok,0.6\nd,ok,0.4\n")
+        result = self.evaluate("--truth", "truth.csv", "scores.csv", "--threshold", "0.5", "--strict", "--bootstrap", "0")
+        self.assertEqual(1, result.code)
+        self.assertIn(b"1 row stays out", result.stderr)
+        self.assertIn("  1 status is not ok: b (corrupt)\n", result.stdout.decode())
+
+    def test_remarks_are_not_left_out(self):
+        self.write("more.csv", b"image,age\na,20\n")
+        self.write("scores.csv", b"path,malignancy,threshold\na,0.9,0.5\nb,0.2,0.4\nc,0.6,0.5\nd,0.4,0.5\n")
+        arguments = ("--truth", "truth.csv", "--metadata", "more.csv", "scores.csv", "--strict", "--bootstrap", "0")
+        result = self.evaluate(*arguments)
+        self.assertEqual(0, result.code)
+        self.assertIn(b"does not tell one threshold: 0.5 is taken", result.stderr)
+        self.assertIn("remarks on the results\n  2 several thresholds", result.stdout.decode())
+        self.assertIn("remarks on the truth\n  3 no metadata: b, c, d", result.stdout.decode())
+
+    def test_what_is_read_is_never_written(self):
+        for option in ("--report", "-o"):
+            for name in ("truth.csv", "./scores.csv"):
+                self.refused(2, "--(report|output) .* takes part already", "--truth", "truth.csv", "scores.csv", option, name)
+        self.assertEqual(TRUTH.encode(), self.read("truth.csv"))
+
+    def test_ages_in_bands_with_some_unknown(self):
+        truth = "".join(f"i{n},{n % 2},{'NA' if n == 3 else 20 + n}\n" for n in range(70))
+        self.write("truth.csv", f"image,malignant,Age\n{truth}".encode())
+        self.write("scores.csv", ("path,malignancy\n" + "".join(f"i{n},{n / 70}\n" for n in range(70))).encode())
+        groups = self.figures("scores.csv", "--by", "age")["evaluations"][0]["groups"]
+        self.assertEqual(["20-29", "80-89", "(unknown)"], [groups[i]["value"] for i in (0, 6, 7)])
 
     def test_columns_of_another_name(self):
         self.write("truth.csv", b"Bild;x,Befund\na,boese\nb,gut\nc,gut\nd,boese\n".replace(b";x", b""))

@@ -130,16 +130,16 @@ TEST_CASE("any CSV: the columns by their usual names, or by option") {
 
     CHECK(message("name,x\na,b\n") ==
           "r: which column holds the ids, and which the scores? There are \"name\", \"x\"; name it with "
-          "--id-column and "
+          "--results-id-column and "
           "--score-column");
     CHECK(message("id,x\na,1\n") ==
           "r: which column holds the scores? There are \"id\", \"x\"; name it with --score-column");
     CHECK(message("name,score\na,x\n") ==
-          "r: which column holds the ids? There are \"name\", \"score\"; name it with --id-column");
+          "r: which column holds the ids? There are \"name\", \"score\"; name it with --results-id-column");
     CHECK(message("id,score\na,1\n", {"", "x"}) ==
           "r: --score-column \"x\": no such column; there are \"id\", \"score\"");
     CHECK(message("id,score\na,1\n", {"x", ""}) ==
-          "r: --id-column \"x\": no such column; there are \"id\", \"score\"");
+          "r: --results-id-column \"x\": no such column; there are \"id\", \"score\"");
     CHECK(message("id,score\na,1\n", {"score", "score"}) ==
           "r: the column \"score\" cannot hold both the ids and the scores");
 }
@@ -257,7 +257,7 @@ TEST_CASE("what is no JSON, and JSON that is no results") {
           "r: row 2: is no object; a row has path and malignancy");
     CHECK(message(R"({"results":[]})") == "r: there is no row of results in it");
     CHECK(message(R"({"a":"b","score":0.5})") ==
-          "r: no row tells an id (path, image, isic_id ...); name its key with --id-column");
+          "r: no row tells an id (path, image, isic_id ...); name its key with --results-id-column");
     CHECK(message(R"({"path":"b","x":0.5})") ==
           "r: no row tells a score (malignancy, target, score ...); name its key with --score-column");
     CHECK(message(R"({"path":"?","path_base64":"%","malignancy":0.5})") ==
