@@ -48,7 +48,10 @@ ExitCode run(const std::vector<std::string>& arguments) {
         return run_evaluate(*invocation.evaluate, console);
     }
     const CommonOptions& common = invocation.score ? invocation.score->common : invocation.preprocess->common;
-    Console console(common.verbosity, common.progress);
+    // Rows on the same terminal show the progress themselves, and would run into its line.
+    const bool rows_on_terminal =
+        isatty(STDOUT_FILENO) != 0 && !(invocation.score && !invocation.score->output.empty());
+    Console console(common.verbosity, common.progress && !rows_on_terminal);
     static Cancellation cancellation;
     cancel_on_signals(cancellation);
     return invocation.score ? run_score(*invocation.score, console, cancellation)

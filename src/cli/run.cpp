@@ -105,6 +105,10 @@ ExitCode run(const Run& run, const CommonOptions& options, const Parallelism& pa
         std::rethrow_exception(error);
     }
     console.summary(summary, run.done);
+    if (caught_signal()) {
+        console.warn(summary.rows > 0 ? "interrupted: only the first inputs have their rows"
+                                      : "interrupted before the first row: nothing was written");
+    }
     return caught_signal().value_or(summary.rows > summary.count(Status::ok) ? ExitCode::some_failed
                                                                              : ExitCode::ok);
 }

@@ -172,7 +172,7 @@ void write_faults(Out out, const std::vector<Fault>& faults, bool left_out, std:
             continue;
         }
         if (!begun) {
-            fmt::format_to(out, "\n{} {}\n", left_out ? "left out, of" : "remarks on", of);
+            fmt::format_to(out, "\n{} {}\n", left_out ? "left out," : "remarks", of);
             begun = true;
         }
         fmt::format_to(out, "  {} {}: {}{}\n", fault.count, fault.what, shown_names(fault.names),
@@ -211,11 +211,11 @@ std::string report_text(const Report& report) {
             write_multi_class(out, *evaluation.multi_class);
         }
         write_groups(out, evaluation.groups);
-        write_faults(out, evaluation.faults, true, "the results");
-        write_faults(out, evaluation.faults, false, "the results");
+        write_faults(out, evaluation.faults, true, "of the results or the join");
+        write_faults(out, evaluation.faults, false, "on the results");
     }
-    write_faults(out, report.truth_faults, true, "the truth");
-    write_faults(out, report.truth_faults, false, "the truth");
+    write_faults(out, report.truth_faults, true, "of the truth");
+    write_faults(out, report.truth_faults, false, "on the truth");
     if (report.comparison) {
         write_comparison(out, report);
     }

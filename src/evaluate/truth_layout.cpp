@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace skincheck {
 namespace {
@@ -40,6 +42,14 @@ std::size_t find_id(const std::string& file, const std::vector<std::string>& col
     refuse(file, fmt::format("which column holds the ids{}? There are {}; name it with --id-column{}",
                              label_known ? "" : ", and which the truth", listed(columns),
                              label_known ? "" : " and --label-column"));
+}
+
+// Whoever swaps the two files would be told that the scores are perfect.
+void refuse_results(const std::string& file, const CsvRecord& first) {
+    constexpr std::array<std::string_view, 4> ours{"path", "status", "malignancy", "label"};
+    if (first.fields.size() > ours.size() && std::equal(ours.begin(), ours.end(), first.fields.begin())) {
+        refuse(file, "these are results of skincheck, not the truth; --truth names the ground truth");
+    }
 }
 
 bool has(const std::vector<std::string>& columns, std::string_view name) {
@@ -186,6 +196,9 @@ std::optional<BinaryWord> read_binary(std::string_view word) {
 }
 
 TruthLayout truth_layout(const std::string& file, const CsvRecord& first, const TruthOptions& options) {
+    if (options.label_column.empty()) {
+        refuse_results(file, first);
+    }
     TruthLayout layout;
     layout.columns = column_names(first.fields);
     if (is_isic_2016(layout.columns, options)) {

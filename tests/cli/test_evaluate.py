@@ -108,6 +108,10 @@ class Input(EvaluateTest):
         self.write("scores.csv", SCORES.encode())
         self.assertEqual(0, self.evaluate(*arguments, "--strict").code)
 
+    def test_results_are_no_truth(self):
+        self.write("results.csv", harness.HEADER + "a.jpg,ok,0.9,malignant,0.5,m,\n")
+        self.refused(2, "results.csv: these are results of skincheck", "--truth", "results.csv", "scores.csv")
+
     def test_a_row_that_failed_is_counted_once(self):
         self.write("scores.csv", b"path,status,malignancy\na,ok,0.9\nb,corrupt,\nc,ok,0.6\nd,ok,0.4\n")
         result = self.evaluate("--truth", "truth.csv", "scores.csv", "--threshold", "0.5", "--strict", "--bootstrap", "0")

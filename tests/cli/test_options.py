@@ -270,6 +270,24 @@ class Terminal(SkincheckTest):
         # It is wiped away before the summary.
         self.assertRegex(text, r"\r\x1b\[Kskincheck: 2 images: 1 scored [^\n]*\n\Z")
 
+    def test_no_progress_among_rows_on_the_same_terminal(self):
+        terminal, child_side = pty.openpty()
+        command = [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), "a.png", "gone.png"]
+        with subprocess.Popen(
+            command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=child_side, stderr=child_side, env=environment()
+        ) as process:
+            os.close(child_side)
+            text = b""
+            try:
+                while more := os.read(terminal, 65536):
+                    text += more
+            except OSError:  # the other side was closed
+                pass
+            os.close(terminal)
+            process.wait(harness.PATIENCE)
+        self.assertNotIn(b"done", text)
+        self.assertIn(b"\r\na.png,ok,", text)
+
     def test_a_list_on_standard_input_is_read_once(self):
         """Even where a file has the name that stands for it."""
         self.write("-", "gone.png\n")

@@ -143,7 +143,8 @@ class WhileItWorks(SkincheckTest):
                     ["drop/" + name for name in names[: len(rows)]], [row["path"] for row in rows]
                 )
                 self.assertEqual({"ok"}, {row["status"] for row in rows})
-                self.assertEqual(1, result.stderr.count(b"\n"))
+                self.assertEqual(2, result.stderr.count(b"\n"))
+                self.assertIn(b"interrupted: only the first inputs have their rows", result.stderr)
                 self.assertIn(f"{len(rows)} images: {len(rows)} scored".encode(), result.stderr)
 
     def test_a_second_signal_of_either_kind_ends_it_at_once(self):
