@@ -25,7 +25,7 @@ void with_advice(std::string_view advice, const Test& test) {
 }  // namespace
 
 bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precision) {
-    return spec.golden.tolerance.count(tolerance_key(device, precision)) > 0;
+    return spec.golden.tolerance.contains(tolerance_key(device, precision));
 }
 
 void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,

@@ -56,14 +56,14 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
                      const char* value_name, const char* help);
 
 /// --quiet and --verbose.
-void add_message_options(CLI::App& app, Verbosity& verbosity);
+void add_message_options(CLI::App& app, Verbosity& chosen);
 
 /// Runs CLI11 over what stands before "--". What it does not know are `paths`, or unknown options: Fatal
 /// (usage). Answers the text of --help or --version, if it was asked for. The app's name is that of its
 /// command, or empty.
 std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector<std::string>& paths);
 
-/// Of `evaluate`. Answers the text of --help or --version if it was asked for; then `options` are not filled.
-std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCommandOptions& options);
+/// Of `evaluate`. Answers the text of --help or --version if it was asked for; then `command` is not filled.
+std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCommandOptions& command);
 
 }  // namespace skincheck::cli

@@ -12,6 +12,6 @@ namespace skincheck::cli {
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation);
 ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Cancellation& cancellation);
-ExitCode run_evaluate(const EvaluateCommandOptions& options, Console& console);
+ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console);
 
 }  // namespace skincheck::cli

@@ -15,7 +15,9 @@ Strata strata_of(const Sample& sample) {
     for (std::size_t i = 0; i < sample.malignant.size(); ++i) {
         const std::size_t cluster = sample.cluster.empty() ? i : static_cast<std::size_t>(sample.cluster[i]);
         has_malignant.resize(std::max(has_malignant.size(), cluster + 1), 0);
-        has_malignant[cluster] |= sample.malignant[i];
+        if (sample.malignant[i] != 0) {
+            has_malignant[cluster] = 1;
+        }
     }
     Strata strata;
     for (std::size_t cluster = 0; cluster < has_malignant.size(); ++cluster) {

@@ -102,6 +102,7 @@ std::optional<MultiClass> multi_class(const Truth& truth, const Results& results
         figure.value = values[c];
         figure.reason = std::isnan(values[c]) ? "no case of this class" : "";
         std::vector<double> column;
+        column.reserve(resampled.size());
         for (const auto& of_one : resampled) {
             column.push_back(of_one[c]);
         }

@@ -17,12 +17,12 @@ std::size_t cases_of(const Figures& figures) {
     return figures.malignant + figures.benign;
 }
 
-TemplateData text_cell(std::string value, std::string reason = "") {
+TemplateData text_cell(const std::string& value, const std::string& reason = "") {
     TemplateData cell;
-    cell.set("value", std::move(value));
+    cell.set("value", value);
     cell.set("has_interval", false);
     cell.set("has_reason", !reason.empty());
-    cell.set("reason", std::move(reason));
+    cell.set("reason", reason);
     cell.set("undefined", false);
     return cell;
 }
@@ -31,11 +31,11 @@ TemplateData cells_of(std::initializer_list<const Figure*> figures) {
     return list_of(figures, [](const Figure* figure) { return figure_cell(*figure); });
 }
 
-TemplateData card(std::string label, std::string value, std::string detail) {
+TemplateData card(const std::string& label, const std::string& value, const std::string& detail) {
     TemplateData card;
-    card.set("label", std::move(label));
-    card.set("value", std::move(value));
-    card.set("detail", std::move(detail));
+    card.set("label", label);
+    card.set("value", value);
+    card.set("detail", detail);
     return card;
 }
 
@@ -212,10 +212,10 @@ TemplateData key_figures(const Evaluation& evaluation) {
 
 TemplateData figure_rows(const Evaluation& evaluation, const FigureOptions& options) {
     TemplateData rows{TemplateData::type::list};
-    const auto add = [&](std::string_view name, const Figure& figure, std::string meaning) {
+    const auto add = [&](std::string_view name, const Figure& figure, const std::string& meaning) {
         TemplateData row = figure_cell(figure, 4);
         row.set("name", std::string(name));
-        row.set("definition", std::move(meaning));
+        row.set("definition", meaning);
         rows.push_back(row);
     };
     for (int i = 0; i < measure_count; ++i) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 #include <utility>
 
 namespace skincheck {
@@ -160,9 +161,9 @@ void Plot::band(const std::vector<CurvePoint>& points, Ink ink, std::string_view
     if (outline.empty()) {
         return;
     }
-    for (auto point = points.rbegin(); point != points.rend(); ++point) {
-        if (std::isfinite(point->low) && std::isfinite(point->high)) {
-            outline.push_back({point->x, point->low});
+    for (const auto& point : points | std::views::reverse) {
+        if (std::isfinite(point.low) && std::isfinite(point.high)) {
+            outline.push_back({point.x, point.low});
         }
     }
     body_ += fmt::format(R"(<path class="band {}" d="{}z"/>)", name_of(ink), path(outline, false));

@@ -58,7 +58,7 @@ Thumbnails::Thumbnails(std::string folder, const std::set<std::string>& ids) : f
     for (; entry != fs::recursive_directory_iterator(); entry.increment(error)) {
         const fs::path& path = entry->path();
         const std::string id = path.stem().string();
-        if (ids.count(id) == 0 || !is_image_name(path)) {
+        if (!ids.contains(id) || !is_image_name(path)) {
             continue;
         }
         const auto [known, is_new] = paths_.emplace(id, path.string());

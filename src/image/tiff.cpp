@@ -213,7 +213,7 @@ bool read_colours(TIFF* tiff, const TiffState& state, cv::Mat& pixels) {
         auto* row = bgra.ptr<cv::Vec4b>(y);
         for (int x = 0; x < bgra.cols; ++x) {
             std::uint32_t packed = 0;
-            std::memcpy(&packed, &row[x], sizeof packed);
+            std::memcpy(&packed, row[x].val, sizeof packed);
             row[x] = {
                 static_cast<unsigned char>(TIFFGetB(packed)), static_cast<unsigned char>(TIFFGetG(packed)),
                 static_cast<unsigned char>(TIFFGetR(packed)), static_cast<unsigned char>(TIFFGetA(packed))};

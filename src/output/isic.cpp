@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 7> classes_of_2018 = {"MEL", "NV", "BCC",
 // A submission: as in 2018 for a model of those seven classes, as in 2024 for any other.
 class IsicWriter final : public Writer {
   public:
-    IsicWriter(Provenance provenance, Destination& destination)
+    IsicWriter(const Provenance& provenance, Destination& destination)
         : places_(places(provenance.model.output)), destination_(destination) {}
 
     void begin() override {
@@ -68,8 +68,8 @@ class IsicWriter final : public Writer {
 
 }  // namespace
 
-std::unique_ptr<Writer> isic_writer(Provenance provenance, Destination& destination) {
-    return std::make_unique<IsicWriter>(std::move(provenance), destination);
+std::unique_ptr<Writer> isic_writer(const Provenance& provenance, Destination& destination) {
+    return std::make_unique<IsicWriter>(provenance, destination);
 }
 
 }  // namespace skincheck

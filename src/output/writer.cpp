@@ -45,7 +45,7 @@ std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destin
         case Format::jsonl:
             return json_lines_writer(std::move(provenance), destination);
         case Format::isic:
-            return isic_writer(std::move(provenance), destination);
+            return isic_writer(provenance, destination);
         case Format::csv:
             break;
     }
