@@ -39,12 +39,12 @@ TemplateData card(const std::string& label, const std::string& value, const std:
     return card;
 }
 
-TemplateData figure_card(std::string label, const Figure& figure, const std::string& detail = "") {
+TemplateData figure_card(const std::string& label, const Figure& figure, const std::string& detail = "") {
     const std::string interval = interval_text(figure);
     std::string below = std::isnan(figure.value) ? figure.reason
                         : interval.empty()       ? "no interval"
                                                  : "95 %: " + interval;
-    return card(std::move(label), number_text(figure.value), detail.empty() ? below : below + "; " + detail);
+    return card(label, number_text(figure.value), detail.empty() ? below : below + "; " + detail);
 }
 
 std::string definition(Measure measure, const FigureOptions& options) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 #include <utility>
 
 namespace skincheck {
@@ -152,20 +151,17 @@ void Plot::steps(const std::vector<CurvePoint>& points, Ink ink, std::string_vie
 }
 
 void Plot::band(const std::vector<CurvePoint>& points, Ink ink, std::string_view name) {
-    std::vector<CurvePoint> outline;
+    std::vector<CurvePoint> outline, lower;
     for (const CurvePoint& point : points) {
         if (std::isfinite(point.low) && std::isfinite(point.high)) {
             outline.push_back({point.x, point.high});
+            lower.push_back({point.x, point.low});
         }
     }
     if (outline.empty()) {
         return;
     }
-    for (const auto& point : points | std::views::reverse) {
-        if (std::isfinite(point.low) && std::isfinite(point.high)) {
-            outline.push_back({point.x, point.low});
-        }
-    }
+    outline.insert(outline.end(), lower.rbegin(), lower.rend());
     body_ += fmt::format(R"(<path class="band {}" d="{}z"/>)", name_of(ink), path(outline, false));
     key(fmt::format(R"(<path class="band {}" d="M0 -6h24v12h-24z"/>)", name_of(ink)), name);
 }
