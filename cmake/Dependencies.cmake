@@ -9,6 +9,7 @@ find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(TIFF REQUIRED)
 find_package(tl-expected REQUIRED)
+find_package(SQLiteCpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 # libcsv and mustache bring neither CMake nor pkg-config files.
@@ -20,7 +21,7 @@ function(skincheck_link_dependencies target)
     target_link_libraries(${target}
         PUBLIC opencv_core tl::expected
         PRIVATE opencv_imgproc opencv_imgcodecs opencv_dnn opencv_photo fmt::fmt Boost::filesystem
-                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF PkgConfig::zstd ${CSV_LIBRARY})
+                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF SQLiteCpp PkgConfig::zstd ${CSV_LIBRARY})
     # OpenCV's headers mix enumerations in arithmetic, which C++20 warns of.
     target_compile_options(${target} PUBLIC -Wno-deprecated-enum-enum-conversion)
     target_include_directories(${target} SYSTEM

@@ -26,6 +26,7 @@ struct LoadOptions {
 struct Image {
     cv::Mat pixels;          ///< CV_8UC3, BGR, upright, the full frame
     bool truncated = false;  ///< only with LoadOptions::allow_truncated; what is missing is grey
+    FileStamp stamp{};       ///< of the file that was read
 };
 
 /// Reads and decodes one image. EXIF and TIFF orientation are applied; grey and palette images become BGR; an

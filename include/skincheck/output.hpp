@@ -58,6 +58,7 @@ struct Provenance {
     std::string precision;  ///< fp32, fp16
     ModelSpec model;
     double threshold = 0.5;
+    std::optional<Shard> shard{};  ///< adds to each row: shard, item (its number), inputs (its digest)
 };
 
 /// Turns rows into one format. begin(), row() for each, end() — in that order, once each.
@@ -70,6 +71,11 @@ class Writer {
 };
 
 std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination);
+
+/// The fields that a shard's rows have more than others, as make_writer() writes and merge reads them.
+inline constexpr const char* shard_field = "shard";
+inline constexpr const char* item_field = "item";
+inline constexpr const char* inputs_field = "inputs";
 
 /// A CSV field as RFC 4180 has it: quoted when it holds a comma, a quote, CR or LF. Bytes stay as they are.
 std::string csv_field(std::string_view value);

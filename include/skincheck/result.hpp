@@ -25,10 +25,12 @@ enum class Status {
     too_large,  ///< over the limit of pixels or bytes; decided from the header, before any allocation
     io_error,
     model_error,  ///< the network's output was not finite
+    changed,      ///< it was written to while it was read
 };
-inline constexpr int status_count = 11;
+inline constexpr int status_count = 12;
 
 std::string_view to_string(Status status);
+std::optional<Status> parse_status(std::string_view text);
 
 enum class Label { benign, malignant };
 
@@ -55,14 +57,34 @@ struct Score {
         probabilities;  ///< one for each class in the model's order, rounded; empty unless multi-class
 };
 
+/// Which content of a file was looked at: another size or time of change means another content.
+struct FileStamp {
+    std::uint64_t size = 0;     ///< bytes
+    std::int64_t modified = 0;  ///< nanoseconds since 1970
+    bool operator==(const FileStamp&) const = default;
+};
+
+/// Part `index` of `count`, from 1: of a numbered series it has the items index, index + count, ...
+struct Shard {
+    std::uint64_t index = 1, count = 1;
+    bool operator==(const Shard&) const = default;
+};
+
+/// "2/4". Nothing for what is no such pair.
+std::optional<Shard> parse_shard(std::string_view text);
+std::string to_string(const Shard& shard);
+
 /// What is written for one item. `score` and `label` are there together or not at all.
 struct Row {
-    std::string path;  ///< bytes as they were given, in no particular encoding
+    std::string path;  ///< as Item::written()
     Status status = Status::ok;
     std::optional<Score> score;
     std::optional<Label> label;
     std::string error;   ///< one line for a person; empty when the status is ok
     std::string output;  ///< the file that preprocessing wrote; empty when there is none, and in scoring
+    std::optional<FileStamp> stamp{};  ///< of the pixels; nothing when there are none
+    std::uint64_t number = 0;          ///< Item::number
+    std::uint64_t digest = 0;          ///< Item::digest
 };
 
 /// What an image is called in tables of truth and in submissions: its file's name without folders and without
@@ -76,6 +98,8 @@ struct Summary {
     std::uint64_t used =
         0;  ///< with a score or a file: those that are ok, and truncated ones that the user wanted
     std::uint64_t benign = 0, malignant = 0;
+    std::uint64_t kept = 0;  ///< inputs whose rows an earlier run wrote; not among `rows`
+    std::uint64_t left = 0;  ///< inputs left to a later run, without a row
 
     void add(const Row& row);
     std::uint64_t count(Status status) const { return by_status[static_cast<std::size_t>(status)]; }

@@ -22,7 +22,8 @@ inline constexpr const char* notice =
 /// The first word of a command line, where it is not paths to score.
 inline constexpr const char* preprocess_command = "preprocess";
 inline constexpr const char* evaluate_command = "evaluate";
-inline constexpr std::array commands = {preprocess_command, evaluate_command};
+inline constexpr const char* merge_command = "merge";
+inline constexpr std::array commands = {preprocess_command, evaluate_command, merge_command};
 
 // CLI11 knows nothing of the paths, because it would read a name in square brackets as a list; so the usage
 // line is ours.

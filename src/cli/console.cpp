@@ -79,11 +79,11 @@ void Console::progress(const Summary& summary, std::optional<std::uint64_t> tota
         return;
     }
     const double rate = static_cast<double>(summary.rows) / seconds();
-    std::string line =
-        total ? fmt::format("{} of {}", summary.rows, *total) : fmt::format("{}", summary.rows);
+    const std::uint64_t done = summary.rows + summary.kept + summary.left;
+    std::string line = total ? fmt::format("{} of {}", done, *total) : fmt::format("{}", done);
     line += fmt::format(" done, {:.1f}/s", rate);
-    if (total && *total >= summary.rows && rate > 0) {
-        line += fmt::format(", {} left", duration(static_cast<double>(*total - summary.rows) / rate));
+    if (total && *total >= done && rate > 0) {
+        line += fmt::format(", {} left", duration(static_cast<double>(*total - done) / rate));
     }
     const std::lock_guard lock(mutex_);
     last_drawn_ = now;
@@ -114,6 +114,12 @@ void Console::summary(const Summary& summary, std::string_view done) {
     }
     if (!statuses.empty()) {
         line += fmt::format(" ({})", statuses);
+    }
+    if (summary.kept > 0) {
+        line += fmt::format("; {} kept from before", summary.kept);
+    }
+    if (summary.left > 0) {
+        line += fmt::format("; {} left for the next run", summary.left);
     }
     const double elapsed = seconds();
     note(fmt::format("{}; {:.1f} s, {:.1f}/s", line, elapsed, static_cast<double>(summary.rows) / elapsed));

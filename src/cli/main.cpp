@@ -47,6 +47,10 @@ ExitCode run(const std::vector<std::string>& arguments) {
         Console console(invocation.evaluate->verbosity, false);
         return run_evaluate(*invocation.evaluate, console);
     }
+    if (invocation.merge) {
+        Console console(invocation.merge->verbosity, false);
+        return run_merge(*invocation.merge, console);
+    }
     const CommonOptions& common = invocation.score ? invocation.score->common : invocation.preprocess->common;
     // Rows on the same terminal show the progress themselves, and would run into its line.
     const bool rows_on_terminal =

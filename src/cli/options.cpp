@@ -3,6 +3,7 @@
 #include "skincheck/result.hpp"
 
 #include "cli/command_line.hpp"
+#include "cli/time.hpp"
 
 #include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
@@ -54,6 +55,21 @@ void add_message_options(CLI::App& app, CommonOptions& options) {
         ->group("Messages");
 }
 
+void add_format_option(CLI::App& app, std::optional<Format>& format, const char* help) {
+    app.add_option_function<std::string>(
+           "--format",
+           [&format](const std::string& text) {
+               format = parse_format(text);
+               if (!format) {
+                   throw Fatal(ExitCode::usage,
+                               fmt::format("--format: '{}' is none of csv, json, jsonl, isic", text));
+               }
+           },
+           help)
+        ->type_name("FORMAT")
+        ->group("Output");
+}
+
 void add_score_options(CLI::App& app, ScoreOptions& options) {
     app.add_option_function<std::string>(
            "--threshold",
@@ -63,18 +79,8 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
            "Malignant from this malignancy on, 0 to 1 (default: the model's)")
         ->type_name("T")
         ->group("Model");
-    app.add_option_function<std::string>(
-           "--format",
-           [&options](const std::string& text) {
-               options.format = parse_format(text);
-               if (!options.format) {
-                   throw Fatal(ExitCode::usage,
-                               fmt::format("--format: '{}' is none of csv, json, jsonl, isic", text));
-               }
-           },
-           "csv, json, jsonl or isic (default: by the ending of --output, else csv)")
-        ->type_name("FORMAT")
-        ->group("Output");
+    add_format_option(app, options.format,
+                      "csv, json, jsonl or isic (default: by the ending of --output, else csv)");
     app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
         ->type_name("FILE")
         ->group("Output");
@@ -92,6 +98,84 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
            "Images that go through the network together (default: 1 on the CPU)")
         ->type_name("N")
         ->group("Running");
+}
+
+void add_selection_options(CLI::App& app, InputOptions& input) {
+    constexpr double longest_settling = 1e8;  // seconds: three years
+    app.add_option_function<std::string>(
+           "--since",
+           [&input](const std::string& text) {
+               input.since = parse_time(text);
+               if (!input.since) {
+                   throw Fatal(
+                       ExitCode::usage,
+                       fmt::format("--since: '{}' is no time; write 2026-11-22, 2026-11-22T18:30 (local "
+                                   "time, or with Z behind it UTC) or @SECONDS",
+                                   text));
+               }
+           },
+           "Take files that changed at TIME or later: 2026-11-22, 2026-11-22T18:30")
+        ->type_name("TIME")
+        ->group("Input");
+    app.add_option_function<std::string>(
+           "--settle",
+           [&input](const std::string& text) {
+               input.settle =
+                   static_cast<std::int64_t>(parse_number(text, "--settle", 0.0, longest_settling) * 1e9);
+           },
+           "Leave files that changed within SECONDS to the next run")
+        ->type_name("SECONDS")
+        ->group("Input");
+    app.add_option_function<std::string>(
+           "--shard",
+           [&input](const std::string& text) {
+               input.shard = parse_shard(text);
+               if (!input.shard) {
+                   throw Fatal(ExitCode::usage,
+                               fmt::format("--shard: '{}' is no part I/N with I from 1 to N", text));
+               }
+           },
+           "Score part I of N of the inputs; skincheck merge joins the parts")
+        ->type_name("I/N")
+        ->group("Input");
+}
+
+void add_journal_options(CLI::App& app, ScoreOptions& options) {
+    app.add_flag("--resume", options.resume,
+                 "Go on where the last run on --output ended; keeps FILE.skincheck")
+        ->group("Output");
+    app.add_flag("--force", options.start_over, "With --resume: drop what is there and start over")
+        ->group("Output");
+    app.add_flag("--wait-lock", options.wait_for_lock,
+                 "With --resume: wait while another run writes --output")
+        ->group("Output");
+    app.add_option("--anonymise-paths", options.key_file, "Write a keyed hash in place of each path")
+        ->type_name("KEYFILE")
+        ->group("Output");
+    app.add_option("--path-map", options.path_map,
+                   "Add the hashes and their paths to FILE, which is kept private")
+        ->type_name("FILE")
+        ->group("Output");
+}
+
+void refuse_contradictions(const ScoreOptions& options) {
+    const auto refuse_if = [](bool refused, const char* reason) {
+        if (refused) {
+            throw Fatal(ExitCode::usage, reason);
+        }
+    };
+    const InputOptions& input = options.common.input;
+    refuse_if(options.resume && options.output.empty(), "--resume needs --output FILE");
+    refuse_if(options.start_over && !options.resume, "--force goes with --resume");
+    refuse_if(options.wait_for_lock && !options.resume, "--wait-lock goes with --resume");
+    refuse_if(!options.path_map.empty() && options.key_file.empty(),
+              "--path-map goes with --anonymise-paths");
+    refuse_if(!options.path_map.empty() && options.path_map == options.output,
+              "--path-map and --output name the same file");
+    refuse_if(input.shard && input.settle > 0,
+              "--shard and --settle exclude each other: all shards must have the same inputs");
+    refuse_if(input.shard && options.format == Format::isic,
+              "--shard: a submission cannot be merged; write csv or jsonl, and merge with --format isic");
 }
 
 // Without a path, a list is read from a pipe or a file on standard input, but nobody types one into a
@@ -148,26 +232,56 @@ Invocation parse_preprocess(const std::vector<std::string>& arguments) {
     return invocation;
 }
 
+Invocation parse_merge(const std::vector<std::string>& arguments) {
+    Invocation invocation;
+    MergeOptions options;
+    CLI::App app("", merge_command);
+    app.formatter(std::make_shared<HelpFormatter>(
+        "Usage: skincheck merge [OPTIONS] PART...\n\n"
+        "Joins what runs with --shard 1/N to N/N wrote to what one run over all inputs would have written.\n"
+        "Refuses parts that are not whole, not of the same inputs or not of the same model."));
+    add_format_option(app, options.format,
+                      "csv, json, jsonl or isic (default: by the ending of --output, else as the parts)");
+    app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
+        ->type_name("FILE")
+        ->group("Output");
+    add_message_options(app, options.verbosity);
+    invocation.text = parse(app, arguments, options.parts);
+    if (invocation.text.empty()) {
+        if (options.parts.empty()) {
+            throw Fatal(ExitCode::usage, "name the parts to merge (see skincheck merge --help)");
+        }
+        if (!options.format && !options.output.empty()) {
+            options.format = format_of_path(options.output);
+        }
+        invocation.merge = std::move(options);
+    }
+    return invocation;
+}
+
 Invocation parse_score(const std::vector<std::string>& arguments) {
     Invocation invocation;
     ScoreOptions options;
     CLI::App app;
-    app.formatter(std::make_shared<HelpFormatter>(
-        "Usage: skincheck [OPTIONS] [PATH...]\n"
-        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
-        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n\n"
-        "Scores dermoscopic images for malignancy: one row for each input, "
-        "in the order of the inputs. PATH is an\n"
-        "image, or a directory that is searched for images, or '-' for a "
-        "list of paths on standard input, which is\n"
-        "also read when there is no PATH."));
+    app.formatter(
+        std::make_shared<HelpFormatter>("Usage: skincheck [OPTIONS] [PATH...]\n"
+                                        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
+                                        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
+                                        "       skincheck merge [OPTIONS] PART...\n\n"
+                                        "Scores dermoscopic images for malignancy: one row for each input, "
+                                        "in the order of the inputs. PATH is an\n"
+                                        "image, or a directory that is searched for images, or '-' for a "
+                                        "list of paths on standard input, which is\n"
+                                        "also read when there is no PATH."));
     app.footer(
         fmt::format("Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable,\n"
                     "4 output cannot be written, 130/143 interrupted. More: man skincheck\n{}",
                     notice));
     add_input_options(app, options.common);
+    add_selection_options(app, options.common.input);
     add_running_options(app, options.common);
     add_score_options(app, options);
+    add_journal_options(app, options);
     add_message_options(app, options.common);
     invocation.text = parse(app, arguments, options.common.input.paths);
     if (invocation.text.empty()) {
@@ -175,7 +289,11 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
+        refuse_contradictions(options);
         complete_input(options.common.input, "skincheck");
+        if (!options.key_file.empty()) {
+            options.common.input.anonymise = anonymise_with(options.key_file);
+        }
         invocation.score = std::move(options);
     }
     return invocation;
@@ -187,6 +305,9 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     const std::string command = arguments.empty() ? "" : arguments.front();
     if (command == preprocess_command) {
         return parse_preprocess({arguments.begin() + 1, arguments.end()});
+    }
+    if (command == merge_command) {
+        return parse_merge({arguments.begin() + 1, arguments.end()});
     }
     if (command == evaluate_command) {
         Invocation invocation;

@@ -33,6 +33,18 @@ struct ScoreOptions {
     std::string device = "auto";
     std::string precision = "fp32";
     int batch_size = 0;  ///< 0: what suits the device
+    bool resume = false;
+    bool start_over = false;
+    bool wait_for_lock = false;
+    std::string key_file;  ///< of anonymised paths; empty: paths are written as they are
+    std::string path_map;  ///< file for the anonymised paths' originals; empty: none
+};
+
+struct MergeOptions {
+    std::vector<std::string> parts;
+    std::optional<Format> format;  ///< nothing: by the ending of `output`, else that of the parts
+    std::string output;            ///< empty: standard output
+    Verbosity verbosity = Verbosity::normal;
 };
 
 struct PreprocessOptions {
@@ -61,6 +73,7 @@ struct Invocation {
     std::optional<ScoreOptions> score;
     std::optional<PreprocessOptions> preprocess;
     std::optional<EvaluateCommandOptions> evaluate;
+    std::optional<MergeOptions> merge;
     std::string text;  ///< of --help or --version; then there is nothing else to do
 };
 

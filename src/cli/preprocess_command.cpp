@@ -3,7 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/resources.hpp"
-#include "cli/run.hpp"
+#include "cli/rows.hpp"
 
 #include <boost/filesystem.hpp>
 #include <fmt/format.h>
@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 namespace skincheck::cli {
 namespace {
@@ -93,6 +95,20 @@ void check_folder(const std::string& folder) {
     }
 }
 
+class PngRows final : public Writer {
+  public:
+    explicit PngRows(Destination& destination) : destination_(destination) {}
+    void begin() override { destination_.write("path,status,output,error\n"); }
+    void row(const Row& row) override {
+        destination_.write(fmt::format("{},{},{},{}\n", csv_field(row.path), to_string(row.status),
+                                       csv_field(row.output), csv_field(row.error)));
+    }
+    void end(const Summary& /*summary*/) override {}
+
+  private:
+    Destination& destination_;
+};
+
 }  // namespace
 
 ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Cancellation& cancellation) {
@@ -102,19 +118,13 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
     common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;
     const Parallelism parallelism{common.jobs > 0 ? common.jobs : default_jobs(memory_of_a_worker), 1};
-    const auto destination = standard_output();
-    return run(
-        {[&] { destination->write("path,status,output,error\n"); },
-         preprocessing_work(spec, common.load,
-                            [&](const Item& item, const cv::Mat& prepared) {
-                                return save_png(options.output, item, prepared);
-                            }),
-         [&](const Row& row) {
-             destination->write(fmt::format("{},{},{},{}\n", csv_field(row.path), to_string(row.status),
-                                            csv_field(row.output), csv_field(row.error)));
-         },
-         [](const Summary&) {}, [&] { destination->commit(); }, "written"},
-        common, parallelism, console, cancellation);
+    auto destination = standard_output();
+    auto writer = std::make_unique<PngRows>(*destination);
+    StreamedRows rows(std::move(destination), std::move(writer), false);
+    const Work work = preprocessing_work(spec, common.load, [&](const Item& item, const cv::Mat& prepared) {
+        return save_png(options.output, item, prepared);
+    });
+    return run(rows, work, "written", common, parallelism, console, cancellation);
 }
 
 }  // namespace skincheck::cli

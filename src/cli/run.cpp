@@ -28,8 +28,11 @@ bool can_be_counted(const InputOptions& input) {
 class Counter {
   public:
     explicit Counter(const InputOptions& input) {
+        InputOptions same = input;
+        same.anonymise = {};
+        same.settle = 0;  // what is young now may be old enough when its turn comes
         try {
-            thread_ = std::jthread([this, input] { count(input); });
+            thread_ = std::jthread([this, same] { count(same); });
         } catch (const std::exception&) {  // no thread to be had: then nobody is told how long it will take
         }
     }
@@ -45,7 +48,7 @@ class Counter {
     void count(const InputOptions& input) {
         try {
             const auto source = open_source(
-                input, [](std::string_view) {}, cancellation_);
+                input, [](std::string_view, std::string_view) {}, cancellation_);
             std::uint64_t count = 0;
             while (source->next()) {
                 ++count;
@@ -66,48 +69,56 @@ class Counter {
 
 }  // namespace
 
-ExitCode run(const Run& run, const CommonOptions& options, const Parallelism& parallelism, Console& console,
-             Cancellation& cancellation) {
-    const auto source = open_source(
-        options.input, [&console](std::string_view text) { console.warn(text); }, cancellation);
-    run.begin();
+ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOptions& options,
+             const Parallelism& parallelism, Console& console, Cancellation& cancellation) {
+    const auto warn = [&](std::string_view text, const std::string& path) {
+        const std::string written = options.input.anonymise ? options.input.anonymise(path) : path;
+        console.warn(path.empty()        ? std::string(text)
+                     : console.verbose() ? fmt::format("{}: {}", written, text)
+                                         : fmt::format("{} (-v tells where)", text));
+    };
+    const auto source = rows.begin(open_source(
+        options.input, [&](std::string_view text, std::string_view path) { warn(text, std::string(path)); },
+        cancellation));
     std::optional<Counter> counter;
     if (console.shows_progress() && can_be_counted(options.input)) {
         counter.emplace(options.input);
     }
     Summary summary;
     const Sink sink = [&](const Row& row) {
-        run.write(row);
+        if (row.status == Status::changed && options.input.settle > 0) {
+            ++summary.left;
+            return;
+        }
+        rows.write(row);
         summary.add(row);
         if (row.status != Status::ok && console.verbose()) {
             console.detail(fmt::format("{}: {}: {}", row.path, to_string(row.status), row.error));
         }
+        summary.kept = rows.kept();
         console.progress(summary, counter ? counter->total() : std::nullopt);
     };
     std::exception_ptr error;
     bool output_failed = false;
     try {
-        run_pipeline(*source, run.work, sink, parallelism, cancellation);
+        run_pipeline(*source, work, sink, parallelism, cancellation);
     } catch (const Fatal& fatal) {
         error = std::current_exception();
         output_failed = fatal.code() == ExitCode::output;
     } catch (...) {
         error = std::current_exception();
     }
+    summary.kept = rows.kept();
+    summary.left += source->left();
     if (!output_failed) {
-        run.finish(summary);  // the rows so far are right: they are kept
-        const bool complete = !error && !caught_signal();
-        if (complete || summary.rows > 0) {  // no rows must not take the place of what was there before
-            run.commit();
-        }
+        rows.end(summary, !error && !caught_signal());
     }
     if (error) {
         std::rethrow_exception(error);
     }
-    console.summary(summary, run.done);
+    console.summary(summary, done);
     if (caught_signal()) {
-        console.warn(summary.rows > 0 ? "interrupted: only the first inputs have their rows"
-                                      : "interrupted before the first row: nothing was written");
+        console.warn(rows.interrupted(summary));
     }
     return caught_signal().value_or(summary.rows > summary.count(Status::ok) ? ExitCode::some_failed
                                                                              : ExitCode::ok);

@@ -1,15 +1,21 @@
 #include "skincheck/classify.hpp"
+#include "skincheck/journal.hpp"
 #include "skincheck/output.hpp"
 
 #include "cli/commands.hpp"
+#include "cli/path_map.hpp"
 #include "cli/resources.hpp"
-#include "cli/run.hpp"
+#include "cli/rows.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace skincheck::cli {
 namespace {
@@ -54,9 +60,91 @@ class ClassifierMaker {
     std::unique_ptr<Classifier> ready_;
 };
 
+// What the rows in a journal have in common with those of this run, or else it cannot go on.
+Settings settings_of(const ScoreOptions& options, const ModelSpec& spec, Precision precision,
+                     double threshold) {
+    const Calibration& calibration = spec.calibration;
+    return {
+        {"model", spec.id()},
+        {"preprocessing", spec.preprocess_json},
+        {"calibration", fmt::format("{} {} {} {}", static_cast<int>(calibration.kind),
+                                    calibration.temperature, calibration.slope, calibration.intercept)},
+        {"classes",
+         fmt::format("{} of {}", fmt::join(spec.output.malignant, "+"), fmt::join(spec.output.classes, ","))},
+        {"threshold", fmt::format("{}", threshold)},
+        {"precision", std::string(to_string(precision))},
+        {"truncated images", options.common.load.allow_truncated ? "used" : "left out"},
+        {"shard", options.common.input.shard ? to_string(*options.common.input.shard) : "none"},
+        // The name of the empty path tells one key from another, and not the key.
+        {"names", options.common.input.anonymise
+                      ? "of the key " + options.common.input.anonymise("").substr(0, 8)
+                      : "as given"},
+    };
+}
+
+// Nothing when another run writes this output.
+std::unique_ptr<Journal> journal_for(const ScoreOptions& options, const Cancellation& cancellation) {
+    struct stat status {};
+    const bool exists = stat(options.output.c_str(), &status) == 0;
+    if (exists && !S_ISREG(status.st_mode)) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--resume: {} is no file that can be gone on with", options.output));
+    }
+    auto journal = open_journal(options.output, {options.start_over, options.wait_for_lock}, cancellation);
+    if (journal && exists && status.st_size > 0 && journal->fresh() && !options.start_over) {
+        unlink(journal_path(options.output).c_str());
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("--resume: {} was not written with --resume, so nobody knows which content of the "
+                        "files its rows are of; name another --output, or replace it with --force",
+                        options.output));
+    }
+    return journal;
+}
+
+void agree(Journal& journal, const std::string& output, const Settings& settings) {
+    if (const auto difference = journal.agree(settings)) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
+                        output, *difference));
+    }
+}
+
+// Path names go into their map when their turn comes: those that were done before are in it.
+class MappedRows final : public Rows {
+  public:
+    MappedRows(std::unique_ptr<Rows> rows, const std::string& file) : rows_(std::move(rows)), map_(file) {}
+    std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override {
+        return mapped_into(map_, rows_->begin(std::move(source)));
+    }
+    void write(const Row& row) override { rows_->write(row); }
+    void end(const Summary& summary, bool complete) override { rows_->end(summary, complete); }
+    std::string_view interrupted(const Summary& summary) const override {
+        return rows_->interrupted(summary);
+    }
+    std::uint64_t kept() const override { return rows_->kept(); }
+
+  private:
+    std::unique_ptr<Rows> rows_;
+    const PathMap map_;
+};
+
 }  // namespace
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation) {
+    std::unique_ptr<Journal> journal;
+    if (options.resume) {  // before the model is loaded: there may be nothing to do
+        journal = journal_for(options, cancellation);
+        if (cancellation.requested()) {
+            throw Fatal(ExitCode::interrupted, "interrupted before the first image");
+        }
+        if (!journal) {
+            console.note(
+                fmt::format("another run is writing {}: this one leaves it the work", options.output));
+            return ExitCode::ok;
+        }
+    }
     Device device = choose_device(options.device);
     Precision precision = choose_precision(options.precision, device);
     Model model = load_model(find_model(options.common.model));
@@ -77,21 +165,35 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
-    const auto writer =
-        make_writer(options.format.value_or(Format::csv),
-                    {device.name(), std::string(to_string(precision)), model.spec, threshold}, *destination);
+    const auto writer_to = [&, provenance = Provenance{device.name(), std::string(to_string(precision)),
+                                                       model.spec, threshold, options.common.input.shard}](
+                               Destination& destination, const std::string& used_device) {
+        Provenance told = provenance;
+        told.device = used_device;
+        return make_writer(options.format.value_or(Format::csv), std::move(told), destination);
+    };
+    const bool whole_only = options.common.input.shard && !options.output.empty();
+    std::unique_ptr<Rows> rows;
+    if (journal) {
+        agree(*journal, options.output, settings_of(options, model.spec, precision, threshold));
+        atomic_file(options.output);  // told now if it cannot be written, and not after a night
+        rows =
+            std::make_unique<JournaledRows>(*journal, options.output, device.name(), writer_to, whole_only);
+    } else {
+        auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
+        auto writer = writer_to(*destination, device.name());
+        rows = std::make_unique<StreamedRows>(std::move(destination), std::move(writer), whole_only);
+    }
+    if (!options.path_map.empty()) {
+        rows = std::make_unique<MappedRows>(std::move(rows), options.path_map);
+    }
     console.detail(
         fmt::format("model {} from {}, device {}, precision {}, threshold {}, jobs {}, batch size {}",
                     model.spec.id(), model.directory, device.name(), to_string(precision), threshold,
                     parallelism.jobs, parallelism.batch_size));
-    return run(
-        {[&] { writer->begin(); },
-         scoring_work(
-             model.spec, [&maker] { return maker.next(); }, options.common.load, threshold),
-         [&](const Row& row) { writer->row(row); }, [&](const Summary& summary) { writer->end(summary); },
-         [&] { destination->commit(); }, "scored"},
-        options.common, parallelism, console, cancellation);
+    const Work work = scoring_work(
+        model.spec, [&maker] { return maker.next(); }, options.common.load, threshold);
+    return run(*rows, work, "scored", options.common, parallelism, console, cancellation);
 }
 
 }  // namespace skincheck::cli

@@ -1,12 +1,14 @@
 #include "evaluate/file_hash.hpp"
 
+#include "result/sha256.hpp"
+
 #include <boost/filesystem.hpp>
-#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <array>
 #include <fstream>
 #include <memory>
+#include <span>
 
 namespace skincheck {
 
@@ -25,11 +27,7 @@ std::string file_hash(const std::string& file) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int length = 0;
     EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-    std::string text;
-    for (unsigned int i = 0; i < length; ++i) {
-        text += fmt::format("{:02x}", digest.at(i));
-    }
-    return text;
+    return hexadecimal(std::span(digest).first(length));
 }
 
 }  // namespace skincheck

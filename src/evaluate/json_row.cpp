@@ -2,8 +2,9 @@
 
 #include "skincheck/result.hpp"
 
+#include "result/base64.hpp"
+
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,22 +14,6 @@ namespace {
 
 constexpr std::size_t most_classes =
     1000;  // a row may name new ones; their product with the rows must fit in memory
-
-/// Nothing when it is no base64.
-std::optional<std::string> from_base64(const std::string& text) {
-    std::string bytes(text.size() / 4 * 3, '\0');
-    const int size = text.size() % 4 != 0
-                         ? -1
-                         : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                           reinterpret_cast<const unsigned char*>(text.data()),
-                                           static_cast<int>(text.size()));
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-    if (size < static_cast<int>(padding)) {
-        return std::nullopt;
-    }
-    bytes.resize(static_cast<std::size_t>(size) - padding);
-    return bytes;
-}
 
 std::optional<double> number_in(const JsonScalar& scalar) {
     return scalar.number ? scalar.number : number_or_none(trimmed(scalar.text));

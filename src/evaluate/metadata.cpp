@@ -1,5 +1,5 @@
-#include "evaluate/csv_reader.hpp"
 #include "evaluate/readers.hpp"
+#include "table/csv_reader.hpp"
 
 #include <fmt/format.h>
 

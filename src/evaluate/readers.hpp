@@ -5,7 +5,7 @@
 #include "skincheck/evaluate.hpp"
 
 #include "evaluate/fields.hpp"
-#include "evaluate/text_input.hpp"
+#include "table/text_input.hpp"
 
 namespace skincheck {
 

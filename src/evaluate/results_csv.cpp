@@ -1,9 +1,9 @@
 #include "skincheck/result.hpp"
 
-#include "evaluate/csv_reader.hpp"
 #include "evaluate/fields.hpp"
 #include "evaluate/results_collector.hpp"
 #include "evaluate/results_formats.hpp"
+#include "table/csv_reader.hpp"
 
 #include <fmt/format.h>
 

@@ -3,7 +3,7 @@
 
 #include "skincheck/evaluate.hpp"
 
-#include "evaluate/text_input.hpp"
+#include "table/text_input.hpp"
 
 namespace skincheck {
 

@@ -1,6 +1,6 @@
-#include "evaluate/json_input.hpp"
 #include "evaluate/json_row.hpp"
 #include "evaluate/results_formats.hpp"
+#include "table/json_input.hpp"
 
 namespace skincheck {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "skincheck/image.hpp"
 
-#include "output/base64.hpp"
+#include "result/base64.hpp"
 
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>

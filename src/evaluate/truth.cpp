@@ -1,6 +1,6 @@
-#include "evaluate/csv_reader.hpp"
 #include "evaluate/readers.hpp"
 #include "evaluate/truth_layout.hpp"
+#include "table/csv_reader.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -3,7 +3,7 @@
 
 #include "skincheck/evaluate.hpp"
 
-#include "evaluate/csv_reader.hpp"
+#include "table/csv_reader.hpp"
 
 #include <cstddef>
 #include <optional>

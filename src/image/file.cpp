@@ -70,6 +70,10 @@ int append(const Descriptor& file, std::vector<std::uint8_t>& bytes, std::size_t
     return error;
 }
 
+tl::unexpected<Failure> was_changed() {
+    return image_failure(Status::changed, "written to while it was read; try again when it is whole");
+}
+
 }  // namespace
 
 tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::uint64_t max_bytes) {
@@ -108,8 +112,8 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
     if (const int error = append(file, result.bytes, std::min(size, sniff_size)); error != 0) {
         return tl::make_unexpected(failure_of(error));
     }
-    if (result.bytes.empty()) {
-        return image_failure(Status::empty, "the file is empty");
+    if (result.bytes.size() < std::min(size, sniff_size)) {
+        return was_changed();
     }
     const auto format = sniff_image_format(result.bytes);
     if (!format) {
@@ -121,6 +125,14 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
         if (const int error = append(file, result.bytes, size - result.bytes.size()); error != 0) {
             return tl::make_unexpected(failure_of(error));
         }
+    }
+    struct stat afterwards {};
+    if (::fstat(file.get(), &afterwards) != 0) {
+        return tl::make_unexpected(failure_of(errno));
+    }
+    result.stamp = stamp_of(about);
+    if (result.stamp != stamp_of(afterwards) || result.bytes.size() != size) {
+        return was_changed();
     }
     return result;
 }

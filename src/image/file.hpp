@@ -15,10 +15,12 @@ namespace skincheck {
 struct ImageFile {
     ImageFormat format = ImageFormat::jpeg;
     std::vector<std::uint8_t> bytes;
+    FileStamp stamp;
 };
 
 /// Reads the whole file if it is regular, holds at most `max_bytes` and begins like an image; whatever begins
-/// otherwise is not read further. A file that shrinks meanwhile gives the bytes that were there.
+/// otherwise is not read further. One that is written to meanwhile is refused (changed): its bytes may be
+/// those of two images.
 tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::uint64_t max_bytes);
 
 }  // namespace skincheck

@@ -39,7 +39,11 @@ tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptio
         if (!file) {
             return tl::make_unexpected(file.error());
         }
-        return decode(*file, options);
+        Decoded image = decode(*file, options);
+        if (image) {
+            image->stamp = file->stamp;
+        }
+        return image;
     } catch (const std::bad_alloc&) {
         return tl::make_unexpected(out_of_memory());
     } catch (const cv::Exception& error) {

@@ -107,7 +107,9 @@ std::optional<std::string> List::take() {
     std::string path(entry(end));
     if (end == buffer_.size() && !by_line_ && !separator_seen_ && path.find('\n') != std::string::npos) {
         warn_(fmt::format(
-            "{} holds no NUL and is taken as one path; a list with one path a line needs no --null", name_));
+                  "{} holds no NUL and is taken as one path; a list with one path a line needs no --null",
+                  name_),
+              {});
     }
     separator_seen_ = true;
     start_ = scanned_ = std::min(end + 1, buffer_.size());

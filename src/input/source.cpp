@@ -2,6 +2,7 @@
 
 #include "filter.hpp"
 #include "list.hpp"
+#include "selection.hpp"
 #include "walk.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ class Sequence final : public Source {
     Sequence(InputOptions options, Warn warn, const Cancellation& cancellation)
         : options_(std::move(options)),
           filter_(options_),
-          warn_(warn ? std::move(warn) : [](std::string_view) {}),
+          warn_(warn ? std::move(warn) : [](std::string_view, std::string_view) {}),
           cancellation_(cancellation) {
         // Opened before the first item, so that a list that is not there is told at once and not after hours
         // of work.
@@ -105,8 +106,10 @@ bool Sequence::open_next() {
 
 }  // namespace
 
-std::unique_ptr<Source> open_source(InputOptions options, Warn warn, const Cancellation& cancellation) {
-    return std::make_unique<Sequence>(std::move(options), std::move(warn), cancellation);
+std::unique_ptr<Source> open_source(const InputOptions& options, Warn warn,
+                                    const Cancellation& cancellation) {
+    auto all = std::make_unique<Sequence>(options, std::move(warn), cancellation);
+    return select(std::move(all), options);
 }
 
 }  // namespace skincheck

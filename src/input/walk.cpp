@@ -119,8 +119,9 @@ std::optional<Item> Walk::next() {
     }
     if (!found_ && !cancellation_.requested()) {
         found_ = true;
-        warn_(fmt::format("no images in {} (searched for {}; see --include, --hidden)", root_,
-                          filter_.description()));
+        warn_(fmt::format("no images in a folder that was named (searched for {}; see --include, --hidden)",
+                          filter_.description()),
+              root_);
     }
     return std::nullopt;
 }
@@ -186,12 +187,12 @@ std::optional<Item> Walk::enter(std::string path) {
         return Item{std::move(path), unreadable(error)};
     }
     if (filter_.leaves_out(status)) {
-        warn_(fmt::format("{} is left out: it is where the output goes", path));
+        warn_("the folder of the output is left out", path);
         found_ = found_ || levels_.empty();  // that is all there is to say
         return std::nullopt;
     }
     if (on_the_way(status)) {
-        warn_(fmt::format("link loop: {} leads back to a folder above it; left out", path));
+        warn_("link loop: a folder leads back to one above it; left out", path);
         return std::nullopt;
     }
     levels_.push_back({path.ends_with('/') ? path : path + '/', status.st_dev, status.st_ino, {}, 0});

@@ -1,10 +1,10 @@
 #include "skincheck/model.hpp"
 
 #include "result/descriptor.hpp"
+#include "result/sha256.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -78,20 +78,6 @@ std::string unpack(const std::string& packed, const std::string& path) {
     return bytes;
 }
 
-std::string sha256_of(const std::string& bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int length = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-        throw Fatal(ExitCode::model,
-                    "OpenSSL computes no SHA-256 on this machine, so no model can be checked");
-    }
-    std::string digits;
-    for (unsigned int i = 0; i < length; ++i) {
-        digits += fmt::format("{:02x}", digest.at(i));
-    }
-    return digits;
-}
-
 }  // namespace
 
 ModelSpec load_model_spec(const std::string& directory) {
@@ -115,7 +101,7 @@ Model load_model(const std::string& directory) {
         fail(directory,
              "has neither model.onnx nor model.onnx.zst; the package is damaged: install it again");
     }
-    const std::string actual = sha256_of(model.onnx);
+    const std::string actual = hexadecimal(sha256(model.onnx));
     if (actual != model.spec.sha256) {
         fail(path,
              fmt::format("its SHA-256 begins with {}, and model.json wants {}; the package is damaged or was "

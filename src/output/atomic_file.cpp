@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <fstream>
 #include <optional>
 #include <random>
 #include <string_view>
@@ -23,33 +24,8 @@ namespace {
 
 namespace fs = boost::filesystem;
 
-std::string_view advice(int error) {
-    switch (error) {
-        case EACCES:
-        case EPERM:
-            return "; check the permissions of the file and its folder";
-        case ENOENT:
-            return "; its folder does not exist, make it first";
-        case ENOTDIR:
-            return "; what should be its folder is a file";
-        case EROFS:
-            return "; choose another folder";
-        case ENOSPC:
-        case EDQUOT:
-            return "; make room or write to another place";
-        case ENAMETOOLONG:
-            return "; choose a shorter name";
-        default:
-            return "";
-    }
-}
-
 [[noreturn]] void refuse(const std::string& path, std::string_view reason, int error) {
     throw CannotWrite(fmt::format("cannot write {}: {}", path.empty() ? "''" : path, reason), error);
-}
-
-[[noreturn]] void fail(const std::string& path, int error) {
-    refuse(path, std::generic_category().message(error) + std::string(advice(error)), error);
 }
 
 std::string folder_of(const std::string& path) {
@@ -91,11 +67,24 @@ std::string resolve_links(const std::string& path) {
         }
         const std::string target = fs::read_symlink(resolved, error).native();
         if (error) {
-            fail(path, error.value());
+            fail_to_write(path, error.value());
         }
         resolved = target.starts_with('/') ? target : folder_of(resolved) + "/" + target;
     }
-    fail(path, ELOOP);
+    fail_to_write(path, ELOOP);
+}
+
+/// The umask, which only setting it would tell as well, and that other threads would feel. Where the system
+/// does not say, nobody else may read the file.
+mode_t file_mask() {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+        mode_t mask = 0;
+        if (word == "Umask:" && status >> std::oct >> mask) {
+            return mask;
+        }
+    }
+    return 0077;
 }
 
 /// ".NAME.skincheck-XXXXXX" beside `path`, in at most 255 bytes; a name in UTF-8 is cut between characters.
@@ -126,12 +115,13 @@ class AtomicFile final : public Destination {
     /// there.
     AtomicFile(std::string path, std::string target, const struct stat* existing)
         : path_(std::move(path)), target_(std::move(target)) {
-        // Not even for a moment may others read what will be private.
-        open_temporary(existing == nullptr ? 0666 : 0600);
+        open_temporary();
         if (existing != nullptr) {
             // Owner and group are kept where the system allows it; where not, that is no reason to fail.
             [[maybe_unused]] const int ignored = fchown(fd_, existing->st_uid, existing->st_gid);
-            fchmod(fd_, existing->st_mode & 0777);
+            mode_ = existing->st_mode & 0777;
+        } else {
+            mode_ = 0666 & ~file_mask();
         }
     }
 
@@ -150,39 +140,40 @@ class AtomicFile final : public Destination {
 
     void write(std::string_view bytes) override {
         if (const int error = write_all(fd_, bytes); error != 0) {
-            fail(path_, error);
+            fail_to_write(path_, error);
         }
     }
 
     void commit() override {
+        fchmod(fd_, mode_);
         // Some file systems cannot sync (EINVAL); that is theirs. A late error of the disk or a quota is
         // ours.
         if (fsync(fd_) != 0 && errno != EINVAL && errno != ENOTSUP) {
-            fail(path_, errno);
+            fail_to_write(path_, errno);
         }
         if (close(std::exchange(fd_, -1)) != 0) {
-            fail(path_, errno);
+            fail_to_write(path_, errno);
         }
         if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
-            fail(path_, errno);
+            fail_to_write(path_, errno);
         }
         committed_ = true;
         sync_folder();
     }
 
   private:
-    // Not mkstemp(), whose 0600 would have to be widened by the umask, which a thread cannot read without
-    // setting it.
-    void open_temporary(mode_t mode) {
+    // Nobody else may read what is not whole. Not mkstemp(), whose names would be cut at their end and not at
+    // a character's.
+    void open_temporary() {
         for (int attempt = 0; attempt < 100 && fd_ < 0; ++attempt) {
             temporary_ = temporary_name(target_);
-            fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+            fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
             if (fd_ < 0 && errno != EEXIST && errno != EINTR) {
                 break;
             }
         }
         if (fd_ < 0) {
-            fail(path_, errno);
+            fail_to_write(path_, errno);
         }
     }
 
@@ -199,12 +190,13 @@ class AtomicFile final : public Destination {
     std::string target_;
     std::string temporary_;
     int fd_ = -1;
+    mode_t mode_ = 0600;  ///< when it is whole
     bool committed_ = false;
 };
 
 std::unique_ptr<Destination> direct(int fd, const std::string& path) {
     if (fd < 0) {
-        fail(path, errno);
+        fail_to_write(path, errno);
     }
     return std::make_unique<DirectDestination>(fd, true, path);
 }
@@ -222,7 +214,7 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
     struct stat status {};
     if (stat(target.c_str(), &status) != 0) {
         if (errno != ENOENT) {
-            fail(path, errno);
+            fail_to_write(path, errno);
         }
         return std::make_unique<AtomicFile>(path, target, nullptr);
     }
@@ -238,7 +230,7 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
     }
     // A rename would replace a write-protected file all the same.
     if (faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) {
-        fail(path, errno);
+        fail_to_write(path, errno);
     }
     return std::make_unique<AtomicFile>(path, target, &status);
 }

@@ -25,6 +25,9 @@ class CsvWriter final : public Writer {
                 line += ',' + csv_field("p_" + name);
             }
         }
+        if (provenance_.shard) {
+            line += fmt::format(",{},{},{}", shard_field, item_field, inputs_field);
+        }
         destination_.write(line + '\n');
     }
 
@@ -39,6 +42,9 @@ class CsvWriter final : public Writer {
                        csv_field(row.error));
         if (provenance_.model.output.multi_class()) {
             write_probabilities(row, line);
+        }
+        if (provenance_.shard) {
+            fmt::format_to(out, ",{},{},{:016x}", to_string(*provenance_.shard), row.number, row.digest);
         }
         line.push_back('\n');
         destination_.write({line.data(), line.size()});

@@ -10,6 +10,30 @@
 #include <system_error>
 
 namespace skincheck {
+namespace {
+
+std::string_view advice(int error) {
+    switch (error) {
+        case EACCES:
+        case EPERM:
+            return "; check the permissions of the file and its folder";
+        case ENOENT:
+            return "; its folder does not exist, make it first";
+        case ENOTDIR:
+            return "; what should be its folder is a file";
+        case EROFS:
+            return "; choose another folder";
+        case ENOSPC:
+        case EDQUOT:
+            return "; make room or write to another place";
+        case ENAMETOOLONG:
+            return "; choose a shorter name";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
 
 int write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
@@ -27,6 +51,12 @@ int write_all(int fd, std::string_view bytes) {
         }
     }
     return 0;
+}
+
+void fail_to_write(const std::string& path, int error) {
+    throw CannotWrite(
+        fmt::format("cannot write {}: {}{}", path, std::generic_category().message(error), advice(error)),
+        error);
 }
 
 DirectDestination::DirectDestination(int fd, bool owned, std::string name)

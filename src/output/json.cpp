@@ -1,8 +1,9 @@
 #include "skincheck/output.hpp"
 
-#include "base64.hpp"
+#include "result/base64.hpp"
 #include "writers.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <opencv2/core/utility.hpp>
 
@@ -46,6 +47,11 @@ Json row_object(const Row& row, const Provenance& provenance, const std::string&
             const bool known = row.score && i < row.score->probabilities.size();
             object["p_" + classes[i]] = known ? Json(row.score->probabilities[i]) : Json();
         }
+    }
+    if (provenance.shard) {
+        object[shard_field] = to_string(*provenance.shard);
+        object[item_field] = row.number;
+        object[inputs_field] = fmt::format("{:016x}", row.digest);
     }
     return object;
 }

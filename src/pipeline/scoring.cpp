@@ -42,9 +42,16 @@ class ClassifierPool {
     std::vector<std::unique_ptr<Classifier>> idle_;
 };
 
-Row unscored_row(const Item& item, const Failure& failure) {
+Row row_of(const Item& item) {
     Row row;
-    row.path = item.path;
+    row.path = item.written();
+    row.number = item.number;
+    row.digest = item.digest;
+    return row;
+}
+
+Row unscored_row(const Item& item, const Failure& failure) {
+    Row row = row_of(item);
     row.status = failure.status;
     row.error = failure.message;
     return row;
@@ -53,6 +60,7 @@ Row unscored_row(const Item& item, const Failure& failure) {
 struct Prepared {
     cv::Mat pixels;  // CV_8UC3, BGR, of the network's size
     bool truncated = false;
+    FileStamp stamp{};
 };
 
 bool is_lack_of_memory(const cv::Exception& error) {
@@ -84,7 +92,7 @@ tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec,
         if (!image) {
             return tl::unexpected(std::move(image.error()));
         }
-        return Prepared{apply_steps(image->pixels, spec), image->truncated};
+        return Prepared{apply_steps(image->pixels, spec), image->truncated, image->stamp};
     });
 }
 
@@ -108,8 +116,8 @@ std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Ma
 
 // A cut image that the user wants all the same keeps its status.
 Row usable_row(const Item& item, const Prepared& prepared) {
-    Row row;
-    row.path = item.path;
+    Row row = row_of(item);
+    row.stamp = prepared.stamp;
     row.status = prepared.truncated ? Status::truncated : Status::ok;
     row.error = prepared.truncated ? "the file ends early; what is missing was taken for grey" : "";
     return row;

@@ -1,6 +1,9 @@
-// A file that is open for reading: closed in time, read to the end.
+// A file that is open for reading: closed in time, read to the end, told from what it was before.
 #pragma once
 
+#include "skincheck/result.hpp"
+
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,6 +43,12 @@ inline int read_all(const Descriptor& file, void* to, std::size_t size, std::siz
         }
     }
     return 0;
+}
+
+inline FileStamp stamp_of(const struct stat& status) {
+    constexpr std::int64_t nanoseconds = 1'000'000'000;
+    return {static_cast<std::uint64_t>(status.st_size),
+            status.st_mtim.tv_sec * nanoseconds + status.st_mtim.tv_nsec};
 }
 
 }  // namespace skincheck

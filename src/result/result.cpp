@@ -1,8 +1,17 @@
 #include "skincheck/result.hpp"
 
+#include <fmt/format.h>
+
+#include <charconv>
 #include <cmath>
+#include <system_error>
 
 namespace skincheck {
+namespace {
+
+constexpr std::uint64_t most_shards = 1'000'000;
+
+}  // namespace
 
 std::string_view to_string(Status status) {
     switch (status) {
@@ -28,8 +37,36 @@ std::string_view to_string(Status status) {
             return "io_error";
         case Status::model_error:
             return "model_error";
+        case Status::changed:
+            return "changed";
     }
     return "io_error";
+}
+
+std::optional<Status> parse_status(std::string_view text) {
+    for (int i = 0; i < status_count; ++i) {
+        if (to_string(static_cast<Status>(i)) == text) {
+            return static_cast<Status>(i);
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Shard> parse_shard(std::string_view text) {
+    Shard shard;
+    const char* end = text.data() + text.size();
+    const auto index = std::from_chars(text.data(), end, shard.index);
+    if (index.ec != std::errc() || index.ptr == end || *index.ptr != '/') {
+        return std::nullopt;
+    }
+    const auto count = std::from_chars(index.ptr + 1, end, shard.count);
+    const bool sound = count.ec == std::errc() && count.ptr == end && shard.index >= 1 &&
+                       shard.index <= shard.count && shard.count <= most_shards;
+    return sound ? std::optional(shard) : std::nullopt;
+}
+
+std::string to_string(const Shard& shard) {
+    return fmt::format("{}/{}", shard.index, shard.count);
 }
 
 std::string_view to_string(Label label) {

@@ -7,7 +7,7 @@ from harness import SOURCE, SkincheckTest
 
 LONG_OPTION = r"--[a-z][a-z-]*"
 STATUSES = (
-    "ok not_found denied not_a_file empty unsupported corrupt truncated too_large io_error model_error"
+    "ok not_found denied not_a_file empty unsupported corrupt truncated too_large io_error model_error changed"
 ).split()
 
 
@@ -94,7 +94,7 @@ class Evaluate(Page, SkincheckTest):
 
 class Score(Page, SkincheckTest):
     PAGE = "skincheck.1"
-    COMMANDS = ([], ["preprocess"])
+    COMMANDS = ([], ["preprocess"], ["merge"])
 
     def test_every_status_and_exit_code_is_explained(self):
         for status in STATUSES:
@@ -103,7 +103,7 @@ class Score(Page, SkincheckTest):
             self.assertRegex(self.page, rf"(?m)^(\.\w+ )?\"?{code}\b")
 
     def test_columns_are_told(self):
-        for column in harness.COLUMNS:
+        for column in [*harness.COLUMNS, "shard", "item", "inputs"]:
             self.assertRegex(self.page, rf"\b{column}\b")
 
 

@@ -68,7 +68,9 @@ class Paths(SkincheckTest):
         os.mkdir(self.path("drop"))
         result = self.score("drop")
         self.assert_ok(result, HEADER)
-        self.assertIn(b"skincheck: warning: no images in drop", result.stderr)
+        self.assertIn(b"skincheck: warning: no images in a folder that was named", result.stderr)
+        self.assertNotIn(b"drop", result.stderr)
+        self.assertIn(b"skincheck: warning: drop: no images in a folder", self.score("drop", "-v").stderr)
 
 
 class Lists(SkincheckTest):

@@ -94,7 +94,7 @@ class Files(SkincheckTest):
                 result = self.preprocess(where, "-o", "drop/seen")
                 self.assert_ok(result)
                 self.assertEqual(2, len(csv_rows(result.stdout)))
-                self.assertIn(b"drop/seen is left out", result.stderr)
+                self.assertIn(b"the folder of the output is left out", result.stderr)
         result = self.preprocess("drop/seen", "-o", "drop/seen")
         self.assert_ok(result, HEADER)
 

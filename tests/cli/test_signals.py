@@ -1,11 +1,14 @@
 """Ctrl-C and SIGTERM: what was finished is written, and the exit code says what came."""
 
+import fcntl
 import itertools
 import json
 import os
 import re
 import signal
 import subprocess
+import sys
+import termios
 import time
 
 import harness
@@ -154,10 +157,17 @@ class WhileItWorks(SkincheckTest):
             with self.subTest(first=first, second=second):
                 running = self.start("-q", *["a.png"] * 5000)
                 self.assertEqual(HEADER.encode(), running.line())
+                self.until_it_waits_for_its_reader(running.process.stdout.fileno())
                 running.process.send_signal(first)
                 self.until_it_is_caught(running.process.pid, first)
                 running.process.send_signal(second)
                 self.assertIn(running.process.wait(harness.PATIENCE), (-first, -second))
+
+    def until_it_waits_for_its_reader(self, pipe: int) -> None:
+        """A pipe takes 65,536 bytes, less what is left of its last page."""
+        waiting = bytearray(4)
+        while int.from_bytes(waiting, sys.byteorder) < 60000:
+            fcntl.ioctl(pipe, termios.FIONREAD, waiting)
 
     def until_it_is_caught(self, process: int, number: int) -> None:
         while True:

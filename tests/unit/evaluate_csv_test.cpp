@@ -1,7 +1,7 @@
 #include "skincheck/result.hpp"
 
-#include "evaluate/csv_reader.hpp"
 #include "evaluate/fields.hpp"
+#include "table/csv_reader.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>

@@ -30,9 +30,13 @@ struct Reader {
     Strings warnings;
     std::unique_ptr<Source> source;
 
-    explicit Reader(InputOptions options) {
+    explicit Reader(const InputOptions& options) {
         source = open_source(
-            std::move(options), [this](std::string_view line) { warnings.emplace_back(line); }, cancellation);
+            options,
+            [this](std::string_view line, std::string_view path) {
+                warnings.push_back(std::string(path) + ": " + std::string(line));
+            },
+            cancellation);
     }
 
     std::vector<Item> all() {
@@ -255,8 +259,8 @@ TEST_CASE("link loops end with a warning") {
     CHECK(reader.paths() == below(folder / "a", {"b/1.jpg", "z.jpg"}));
     REQUIRE(reader.warnings.size() == 3);
     CHECK(reader.warnings[0] ==
-          "link loop: " + (folder / "a/b/parent") + " leads back to a folder above it; left out");
-    CHECK(reader.warnings[2].starts_with("link loop: " + (folder / "a/self")));
+          (folder / "a/b/parent") + ": link loop: a folder leads back to one above it; left out");
+    CHECK(reader.warnings[2].starts_with((folder / "a/self") + ": link loop: "));
 }
 
 TEST_CASE("a FIFO with an image's name is an item, and the walk does not open it") {
@@ -354,7 +358,8 @@ TEST_CASE("a folder argument without images gets one warning, an empty list none
     CHECK_FALSE(reader.source->next());
     REQUIRE(reader.warnings.size() == 1);
     CHECK(reader.warnings[0] ==
-          "no images in " + folder.path() + " (searched for .jpg .png; see --include, --hidden)");
+          folder.path() +
+              ": no images in a folder that was named (searched for .jpg .png; see --include, --hidden)");
     Reader empty(list(folder.write("list", "")));
     CHECK(empty.paths().empty());
     CHECK(empty.warnings.empty());
@@ -375,7 +380,7 @@ TEST_CASE("a folder that is left out is not entered, by whatever path") {
     options.paths = {folder / "seen"};
     Reader itself(options);
     CHECK(itself.paths().empty());
-    CHECK(itself.warnings == Strings{folder / "seen is left out: it is where the output goes"});
+    CHECK(itself.warnings == Strings{folder / "seen: the folder of the output is left out"});
     options.leave_out = folder / "not there";
     CHECK(Reader(options).paths() == Strings{folder / "seen/a.png"});
 }
@@ -542,6 +547,7 @@ TEST_CASE("a cancellation ends a walk and a list of paths in their midst") {
     CHECK(reader.source->next());
     CHECK(reader.source->ready());
     reader.cancellation.request();
+    CHECK(reader.source->next());  // what ready() had found
     CHECK_FALSE(reader.source->next());
     CHECK(reader.warnings.empty());
 }
@@ -555,7 +561,7 @@ TEST_CASE("a cancelled walk that has found nothing yet does not say that there i
     Strings warnings;
     const auto source = open_source(
         options,
-        [&](std::string_view line) {
+        [&](std::string_view line, std::string_view) {
             warnings.emplace_back(line);
             cancellation.request();
         },
@@ -585,4 +591,110 @@ TEST_CASE("a cancellation can be made by a signal handler, more than once") {
     signalled = nullptr;
     CHECK(cancellation.requested());
     CHECK(read(cancellation.fd(), &byte, 1) == 1);
+}
+
+namespace {
+
+std::int64_t nanoseconds_of(std::int64_t seconds) {
+    return seconds * 1'000'000'000;
+}
+
+/// `seconds` from now.
+void set_age(const std::string& path, std::int64_t seconds) {
+    timespec times[2]{};
+    clock_gettime(CLOCK_REALTIME, &times[1]);
+    times[1].tv_sec += seconds;
+    times[0] = times[1];
+    REQUIRE(utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("items are numbered from 1") {
+    const TemporaryFolder folder;
+    Reader reader(list(folder.write("list", "a\nb\na\n")));
+    std::uint64_t number = 0;
+    for (const Item& item : reader.all()) {
+        CHECK(item.number == ++number);
+        CHECK(item.digest == 0);
+        CHECK(item.written() == item.path);
+    }
+    CHECK(number == 3);
+}
+
+TEST_CASE("files that are too young are left, and counted; what cannot be looked at is not") {
+    const TemporaryFolder folder;
+    for (const char* name : {"new.jpg", "old.jpg", "soon.jpg", "future.jpg"}) {
+        folder.write(name, "x");
+    }
+    set_age(folder / "old.jpg", -100);
+    set_age(folder / "soon.jpg", 30);
+    set_age(folder / "future.jpg", 100'000);
+    InputOptions options = list(folder.write(
+        "list", (folder / "new.jpg") + "\n" + (folder / "old.jpg") + "\n" + (folder / "soon.jpg") + "\n" +
+                    (folder / "future.jpg") + "\n" + (folder / "none.jpg")));
+    options.settle = nanoseconds_of(60);
+    Reader reader(options);
+    CHECK(reader.paths() == Strings{folder / "old.jpg", folder / "future.jpg", folder / "none.jpg"});
+    CHECK(reader.source->left() == 2);
+}
+
+TEST_CASE("files from before a time are not taken") {
+    const TemporaryFolder folder;
+    folder.write("a.jpg", "x");
+    folder.write("b.jpg", "x");
+    timespec times[2]{{1000, 0}, {1000, 0}};
+    REQUIRE(utimensat(AT_FDCWD, (folder / "a.jpg").c_str(), times, 0) == 0);
+    InputOptions options = walk(folder.path());
+    options.since = nanoseconds_of(1000);
+    CHECK(Reader(options).paths() == below(folder.path(), {"a.jpg", "b.jpg"}));
+    options.since = nanoseconds_of(1000) + 1;
+    Reader reader(options);
+    CHECK(reader.paths() == below(folder.path(), {"b.jpg"}));
+    CHECK(reader.source->left() == 0);
+}
+
+TEST_CASE("shards share the items out, evenly, each with the digest of all up to it") {
+    const TemporaryFolder folder;
+    const std::string names = folder.write("list", "a\nb\nc\nd\ne\nf\ng\n");
+    std::vector<Item> all(7);
+    std::uint64_t digest = 0;
+    for (std::uint64_t index = 1; index <= 3; ++index) {
+        InputOptions options = list(names);
+        options.shard = Shard{index, 3};
+        const std::vector<Item> items = Reader(options).all();
+        CHECK(items.size() == (index == 1 ? 3 : 2));
+        for (const Item& item : items) {
+            REQUIRE(item.number >= 1);
+            REQUIRE(item.number <= 7);
+            all[item.number - 1] = item;
+        }
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        CHECK(all[i].path == std::string(1, static_cast<char>('a' + i)));
+        digest = extend_digest(digest, all[i].path);
+        CHECK(all[i].digest == digest);
+    }
+    // printf '\0\0\0\0\0\0\0\0a' | sha256sum
+    CHECK(extend_digest(0, "a") == 0xd7fe8b5c4a504869U);
+}
+
+TEST_CASE("an anonymised path is a keyed hash, and the key must be worth its name") {
+    const TemporaryFolder folder;
+    const Anonymise anonymise = anonymise_with(folder.write("key", "0123456789abcdef\n"));
+    // printf %s drop/a.jpg | openssl dgst -sha256 -hmac 0123456789abcdef
+    CHECK(anonymise("drop/a.jpg") == "5ad66f6fed8cdbc6a7a194126f1e9198");
+    CHECK(anonymise_with(folder.write("other", "0123456789abcdeg"))("drop/a.jpg") != anonymise("drop/a.jpg"));
+    CHECK_THROWS_AS(anonymise_with(folder.write("short", "0123456789abcde\n\n")), Fatal);
+    CHECK_THROWS_AS(anonymise_with(folder.write("long", std::string(5000, 'x'))), Fatal);
+    CHECK_THROWS_AS(anonymise_with(folder / "none"), Fatal);
+    CHECK_THROWS_AS(anonymise_with(folder.path()), Fatal);
+
+    InputOptions options = list(folder.write("list", "drop/a.jpg"));
+    options.anonymise = anonymise;
+    options.shard = Shard{1, 1};
+    const Item item = Reader(options).all().at(0);
+    CHECK(item.path == "drop/a.jpg");
+    CHECK(item.written() == anonymise("drop/a.jpg"));
+    CHECK(item.digest == extend_digest(0, item.written()));
 }

@@ -7,11 +7,25 @@
 using namespace skincheck;
 
 TEST_CASE("statuses have the strings that scripts rely on") {
-    const char* expected[] = {"ok",      "not_found", "denied",    "not_a_file", "empty",      "unsupported",
-                              "corrupt", "truncated", "too_large", "io_error",   "model_error"};
+    const char* expected[] = {"ok",      "not_found", "denied",    "not_a_file", "empty",       "unsupported",
+                              "corrupt", "truncated", "too_large", "io_error",   "model_error", "changed"};
     static_assert(std::size(expected) == status_count);
     for (int status = 0; status < status_count; ++status) {
         CHECK(to_string(static_cast<Status>(status)) == expected[status]);
+        CHECK(parse_status(expected[status]) == static_cast<Status>(status));
+    }
+    CHECK(parse_status("") == std::nullopt);
+    CHECK(parse_status("OK") == std::nullopt);
+}
+
+TEST_CASE("a shard is I/N with I from 1 to N") {
+    CHECK(parse_shard("1/1") == Shard{1, 1});
+    CHECK(parse_shard("2/40") == Shard{2, 40});
+    CHECK(to_string(Shard{2, 40}) == "2/40");
+    for (const char* text : {"", "/", "1", "1/", "/2", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "1/2 ", " 1/2",
+                             "a/b", "1.0/2", "1/99999999999999999999", "1/1000001"}) {
+        CAPTURE(text);
+        CHECK(parse_shard(text) == std::nullopt);
     }
 }
 

@@ -1,4 +1,4 @@
-#include "evaluate/text_input.hpp"
+#include "table/text_input.hpp"
 
 #include "skincheck/result.hpp"
 

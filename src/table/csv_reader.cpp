@@ -1,4 +1,4 @@
-#include "evaluate/csv_reader.hpp"
+#include "table/csv_reader.hpp"
 
 #include "skincheck/result.hpp"
 

@@ -1,7 +1,7 @@
 // CSV files as RFC 4180 has them, record by record; on libcsv.
 #pragma once
 
-#include "evaluate/text_input.hpp"
+#include "table/text_input.hpp"
 
 #include <cstddef>
 #include <functional>

@@ -1,7 +1,7 @@
 // JSON from a TextInput: nlohmann's parser, value after value, without a document in memory.
 #pragma once
 
-#include "evaluate/text_input.hpp"
+#include "table/text_input.hpp"
 
 #include <nlohmann/json.hpp>
 

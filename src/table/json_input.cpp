@@ -1,4 +1,4 @@
-#include "evaluate/json_input.hpp"
+#include "table/json_input.hpp"
 
 #include "skincheck/result.hpp"
 

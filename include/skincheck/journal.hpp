@@ -1,0 +1,80 @@
+// What a run has done so far, on disk beside its output: another run goes on where it ended, and two never
+// write at once.
+#pragma once
+
+#include "skincheck/input.hpp"
+#include "skincheck/result.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace skincheck {
+
+/// What all rows of a journal have in common, as (what, value): ("threshold", "0.3").
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+/// Rows by their number, in an SQLite database. They are written through to the disk about once a second and
+/// by commit(); a kill or a power cut loses what came after, and never a part of a row. May be used by
+/// several threads. Throws CannotWrite when the disk does not take what it should, and Fatal (output) when
+/// the file is damaged.
+class Journal {
+  public:
+    virtual ~Journal() = default;
+
+    /// Makes `settings` those of an empty journal. Answers a sentence that tells what differs when it has
+    /// others.
+    virtual std::optional<std::string> agree(const Settings& settings) = 0;
+
+    /// What is to be done for an item whose file has `stamp` now (nothing: it cannot be looked at). A path
+    /// that comes for the n-th time since the journal was opened meets its n-th row. An item with a digest
+    /// keeps its number; Fatal (usage) when the row there has another digest, because then other inputs came
+    /// before it.
+    struct Place {
+        bool done = false;         ///< its row is there, has a score, and is of this content of the file
+        std::uint64_t number = 0;  ///< of its row, which may be still to be written
+    };
+    virtual Place place(const Item& item, const std::optional<FileStamp>& stamp) = 0;
+
+    /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
+    virtual bool put(const Row& row, bool replace) = 0;
+
+    /// A name of what computed rows of this journal, kept with them: a device. All of them, sorted.
+    virtual void add_device(const std::string& name) = 0;
+    virtual std::vector<std::string> devices() = 0;
+
+    virtual void commit() = 0;
+    virtual bool empty() = 0;  ///< has no rows
+    virtual bool fresh() = 0;  ///< has no settings either: it was just made
+
+    /// Reads all rows in the order of their numbers.
+    virtual void for_each(const std::function<void(const Row&)>& call) = 0;
+};
+
+/// The journal's file for the output `path`: PATH.skincheck.
+std::string journal_path(const std::string& output);
+
+/// Opens the journal of an output or makes it, readable for its owner alone, and locks it for as long as it
+/// lives. Nothing when another run has it; with `wait`, that is waited for until a cancellation. What is in
+/// it is dropped if `start_over` is on.
+struct JournalOptions {
+    bool start_over = false;
+    bool wait = false;
+};
+std::unique_ptr<Journal> open_journal(const std::string& output, const JournalOptions& options,
+                                      const Cancellation& cancellation);
+
+/// A journal that goes with its object: on disk, but nobody else sees it.
+std::unique_ptr<Journal> temporary_journal();
+
+/// The items of `source` that `journal` has not done yet, numbered as their rows are to be. Counts in `kept`
+/// what it leaves out. Both must outlive the source.
+std::unique_ptr<Source> resume_from(std::unique_ptr<Source> source, Journal& journal,
+                                    std::atomic<std::uint64_t>& kept);
+
+}  // namespace skincheck

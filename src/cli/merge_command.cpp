@@ -1,0 +1,32 @@
+#include "skincheck/merge.hpp"
+
+#include "cli/commands.hpp"
+
+#include <fmt/format.h>
+
+namespace skincheck::cli {
+
+ExitCode run_merge(const MergeOptions& options, Console& console) {
+    const Merged merged = merge(options.parts);
+    const Format format = options.format.value_or(merged.format);
+    if (format == Format::json && merged.format != Format::json) {
+        throw Fatal(
+            ExitCode::usage,
+            "--format json: these parts do not tell what a JSON file has at its head; merge them as csv or "
+            "jsonl, or write the parts as JSON");
+    }
+    const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
+    const auto writer = make_writer(format, merged.provenance, *destination);
+    Summary summary;
+    writer->begin();
+    merged.rows->for_each([&](const Row& row) {
+        writer->row(row);
+        summary.add(row);
+    });
+    writer->end(summary);
+    destination->commit();
+    console.summary(summary, "scored");
+    return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
+}
+
+}  // namespace skincheck::cli

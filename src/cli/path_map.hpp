@@ -1,0 +1,30 @@
+// Which names stand for which paths, for whoever may know.
+#pragma once
+
+#include "skincheck/input.hpp"
+
+#include "result/descriptor.hpp"
+
+#include <memory>
+#include <string>
+
+namespace skincheck::cli {
+
+/// A CSV file of name and path, readable for its owner alone, to which lines are added.
+class PathMap {
+  public:
+    /// Throws Fatal (output) when it cannot be written, as add() does.
+    explicit PathMap(std::string file);
+    void add(const Item& item) const;
+
+  private:
+    void write(const std::string& line) const;
+
+    const std::string file_;
+    const Descriptor descriptor_;
+};
+
+/// `source`, each of whose items is in `map` before it is given out. `map` must outlive it.
+std::unique_ptr<Source> mapped_into(const PathMap& map, std::unique_ptr<Source> source);
+
+}  // namespace skincheck::cli

@@ -1,0 +1,66 @@
+#include "cli/rows.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+namespace skincheck::cli {
+
+std::unique_ptr<Source> StreamedRows::begin(std::unique_ptr<Source> source) {
+    writer_->begin();
+    return source;
+}
+
+void StreamedRows::end(const Summary& summary, bool complete) {
+    if (!complete && whole_only_) {
+        return;
+    }
+    writer_->end(summary);
+    if (complete || summary.rows > 0) {  // no rows must not take the place of what was there before
+        destination_->commit();
+    }
+}
+
+std::string_view StreamedRows::interrupted(const Summary& summary) const {
+    return summary.rows == 0 ? "interrupted before the first row: nothing was written"
+           : whole_only_ ? "interrupted: nothing was written, for a part must be whole; --resume keeps what "
+                           "is done"
+                         : "interrupted: only the first inputs have their rows";
+}
+
+std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
+    return resume_from(std::move(source), journal_, kept_);
+}
+
+void JournaledRows::write(const Row& row) {
+    if (!std::exchange(device_added_, true)) {
+        journal_.add_device(device_);
+    }
+    journal_.put(row, true);
+}
+
+void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
+    journal_.commit();
+    if (!complete && (whole_only_ || journal_.empty())) {
+        return;
+    }
+    const auto destination = atomic_file(output_);
+    const auto devices = journal_.devices();
+    const auto writer =
+        make_writer_(*destination, devices.empty() ? device_ : fmt::format("{}", fmt::join(devices, ", ")));
+    writer->begin();
+    Summary all;
+    journal_.for_each([&](const Row& row) {
+        writer->row(row);
+        all.add(row);
+    });
+    writer->end(all);
+    destination->commit();
+}
+
+std::string_view JournaledRows::interrupted(const Summary& /*summary*/) const {
+    return "interrupted: what is done is kept, and the same command goes on from there";
+}
+
+}  // namespace skincheck::cli

@@ -1,0 +1,63 @@
+// Where rows go: through a writer as they come, or into a journal and from there into a file.
+#pragma once
+
+#include "skincheck/journal.hpp"
+#include "skincheck/output.hpp"
+
+#include "cli/run.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace skincheck::cli {
+
+/// Rows as they come. What an interrupted run wrote is made final too, unless that is nothing or `whole_only`
+/// is on.
+class StreamedRows final : public Rows {
+  public:
+    StreamedRows(std::unique_ptr<Destination> destination, std::unique_ptr<Writer> writer, bool whole_only)
+        : destination_(std::move(destination)), writer_(std::move(writer)), whole_only_(whole_only) {}
+
+    std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override;
+    void write(const Row& row) override { writer_->row(row); }
+    void end(const Summary& summary, bool complete) override;
+    std::string_view interrupted(const Summary& summary) const override;
+
+  private:
+    std::unique_ptr<Destination> destination_;
+    std::unique_ptr<Writer> writer_;
+    const bool whole_only_;
+};
+
+using MakeWriter = std::function<std::unique_ptr<Writer>(Destination&, const std::string& device)>;
+
+/// Rows that a journal keeps; at the end of each run, all of them are written to `output` anew. With
+/// `whole_only` that waits for a run that is complete.
+class JournaledRows final : public Rows {
+  public:
+    JournaledRows(Journal& journal, std::string output, std::string device, MakeWriter make_writer,
+                  bool whole_only)
+        : journal_(journal),
+          output_(std::move(output)),
+          device_(std::move(device)),
+          make_writer_(std::move(make_writer)),
+          whole_only_(whole_only) {}
+
+    std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override;
+    void write(const Row& row) override;
+    void end(const Summary& summary, bool complete) override;
+    std::string_view interrupted(const Summary& summary) const override;
+    std::uint64_t kept() const override { return kept_; }
+
+  private:
+    Journal& journal_;
+    const std::string output_, device_;
+    const MakeWriter make_writer_;
+    const bool whole_only_;
+    bool device_added_ = false;
+    std::atomic<std::uint64_t> kept_{0};
+};
+
+}  // namespace skincheck::cli

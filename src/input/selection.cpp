@@ -1,0 +1,106 @@
+#include "selection.hpp"
+
+#include "result/descriptor.hpp"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+std::int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+class ChosenItems final : public Selection {
+  public:
+    ChosenItems(std::unique_ptr<Source> source, const InputOptions& options)
+        : Selection(std::move(source)),
+          since_(options.since),
+          settle_(options.settle),
+          anonymise_(options.anonymise),
+          shard_(options.shard) {}
+
+    std::uint64_t left() const override { return left_; }
+
+  private:
+    bool takes(Item& item) override {
+        if (!item.failure && !is_of_age(item.path)) {
+            return false;
+        }
+        item.number = ++number_;
+        if (anonymise_) {
+            item.name = anonymise_(item.path);
+        }
+        if (!shard_) {
+            return true;
+        }
+        item.digest = digest_ = extend_digest(digest_, item.written());
+        return (number_ - 1) % shard_->count == shard_->index - 1;
+    }
+
+    bool is_of_age(const std::string& path) {
+        struct stat status {};
+        if ((!since_ && settle_ == 0) || stat(path.c_str(), &status) != 0) {
+            return true;
+        }
+        const std::int64_t modified = stamp_of(status).modified;
+        if (since_ && modified < *since_) {
+            return false;
+        }
+        const std::int64_t age = now() - modified;
+        if (age < settle_ && age > -settle_) {
+            ++left_;
+            return false;
+        }
+        return true;
+    }
+
+    const std::optional<std::int64_t> since_;
+    const std::int64_t settle_;
+    const Anonymise anonymise_;
+    const std::optional<Shard> shard_;
+    std::uint64_t number_ = 0;
+    std::uint64_t digest_ = 0;
+    std::atomic<std::uint64_t> left_{0};
+};
+
+}  // namespace
+
+std::optional<Item> Selection::next() {
+    fetch(true);
+    return std::exchange(ahead_, std::nullopt);
+}
+
+bool Selection::ready() {
+    return fetch(false);
+}
+
+/// As in a list: an item that comes at once may be one of those that are not given out. False if the next one
+/// would have to be waited for, and `wait` is off.
+bool Selection::fetch(bool wait) {
+    while (!ahead_) {
+        if (!wait && !source_->ready()) {
+            return false;
+        }
+        std::optional<Item> item = source_->next();
+        if (!item) {
+            break;
+        }
+        if (takes(*item)) {
+            ahead_ = std::move(item);
+        }
+    }
+    return true;
+}
+
+std::unique_ptr<Source> select(std::unique_ptr<Source> source, const InputOptions& options) {
+    return std::make_unique<ChosenItems>(std::move(source), options);
+}
+
+}  // namespace skincheck

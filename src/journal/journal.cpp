@@ -1,0 +1,467 @@
+#include "skincheck/journal.hpp"
+
+#include "output/destination.hpp"
+#include "result/descriptor.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <mutex>
+#include <new>
+
+namespace skincheck {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A flush costs some milliseconds, a lost row the work of one image: about a second of work may be lost.
+constexpr std::chrono::seconds flush_interval{1};
+
+constexpr int application_id = 0x736b696e;  // "skin": a database of ours
+
+// The rows that a path had in this run already are remembered on disk too: memory stays flat.
+constexpr const char* schema = R"(
+    CREATE TABLE settings(place INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL) STRICT;
+    CREATE TABLE devices(name TEXT PRIMARY KEY) STRICT;
+    CREATE TABLE rows(number INTEGER PRIMARY KEY, digest INTEGER NOT NULL, path BLOB NOT NULL,
+        status TEXT NOT NULL, malignancy REAL, probabilities TEXT NOT NULL, label TEXT, error TEXT NOT NULL,
+        size INTEGER, modified INTEGER) STRICT;
+    CREATE INDEX rows_by_path ON rows(path, number);
+)";
+constexpr const char* schema_of_this_run =
+    "CREATE TEMP TABLE met(path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT";
+
+class DamagedJournal : public Fatal {
+  public:
+    DamagedJournal(const std::string& file, const std::string& reason)
+        : Fatal(ExitCode::output,
+                fmt::format("the journal {} is damaged ({}); --force starts over, without the "
+                            "rows in it",
+                            file, reason)) {}
+};
+
+// SQLite's numbers are signed; a digest uses all 64 bits.
+std::int64_t to_database(std::uint64_t value) {
+    return static_cast<std::int64_t>(value);
+}
+
+std::uint64_t from_database(std::int64_t value) {
+    return static_cast<std::uint64_t>(value);
+}
+
+void bind_path(SQLite::Statement& statement, int place, const std::string& path) {
+    statement.bind(place, path.data(), static_cast<int>(path.size()));
+}
+
+/// Of a row whose columns 0 to 2 are malignancy, size and time of change.
+bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp) {
+    return stamp && !statement.getColumn(0).isNull() && !statement.getColumn(1).isNull() &&
+           from_database(statement.getColumn(1).getInt64()) == stamp->size &&
+           statement.getColumn(2).getInt64() == stamp->modified;
+}
+
+/// What SQLite throws, in our words.
+[[noreturn]] void tell(const std::string& file, const SQLite::Exception& error) {
+    switch (error.getErrorCode()) {
+        case SQLITE_FULL:
+            fail_to_write(file, ENOSPC);
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+            fail_to_write(file, EACCES);
+        case SQLITE_NOMEM:
+            throw std::bad_alloc();
+        case SQLITE_IOERR:
+        case SQLITE_CANTOPEN:
+            throw CannotWrite(fmt::format("cannot write {}: {}; check its folder and its disk", file,
+                                          one_line(error.what())),
+                              EIO);
+        default:
+            throw DamagedJournal(file, one_line(error.what()));
+    }
+}
+
+class Database final : public Journal {
+  public:
+    /// `lock` is held as long as the database is open; it may be -1. An empty `file` is a temporary one.
+    /// Throws SQLite::Exception.
+    Database(std::string file, int lock)
+        : file_(std::move(file)),
+          lock_(lock),
+          // Our lock on the whole file is enough, and outlives SQLite's, which a close of the same file by
+          // anybody in this process would drop.
+          database_(file_, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0, "unix-none") {
+        open();
+    }
+
+    ~Database() override {
+        try {
+            database_.exec("COMMIT");
+            database_.exec("PRAGMA journal_mode = DELETE");  // takes SQLite's own empty journal away
+        } catch (const SQLite::Exception&) {  // whoever wanted to know asked commit()
+        }
+    }
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    std::optional<std::string> agree(const Settings& settings) override;
+    Place place(const Item& item, const std::optional<FileStamp>& stamp) override;
+    bool put(const Row& row, bool replace) override;
+    void add_device(const std::string& name) override;
+    std::vector<std::string> devices() override;
+    void commit() override;
+    bool empty() override;
+    bool fresh() override;
+    void for_each(const std::function<void(const Row&)>& call) override;
+
+  private:
+    void open();
+    void check_schema();
+    void flush();
+    SQLite::Statement& prepared(std::optional<SQLite::Statement>& statement, const char* text);
+    std::optional<Place> row_at(std::uint64_t number, std::uint64_t digest,
+                                const std::optional<FileStamp>& stamp);
+    Place row_of_path(const std::string& path, const std::optional<FileStamp>& stamp);
+    Row read_row(SQLite::Statement& statement) const;
+    std::optional<Settings> settings();
+    [[noreturn]] void damaged(const std::string& reason) const { throw DamagedJournal(file_, reason); }
+
+    /// Runs `call` alone, and tells what SQLite throws in our words.
+    template <typename Call>
+    auto guarded(const Call& call) -> decltype(call());
+
+    std::string file_;
+    Descriptor lock_;  // before the database: released after it is closed
+    SQLite::Database database_;
+    std::mutex mutex_;
+    std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_;
+    std::uint64_t next_ = 1;
+    Clock::time_point flushed_ = Clock::now();
+};
+
+template <typename Call>
+auto Database::guarded(const Call& call) -> decltype(call()) {
+    const std::lock_guard guard(mutex_);
+    try {
+        return call();
+    } catch (const SQLite::Exception& error) {
+        tell(file_, error);
+    }
+}
+
+void Database::open() {
+    // A database may come from somebody else: nothing in it is run.
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+    database_.exec("PRAGMA locking_mode = EXCLUSIVE");
+    database_.exec("PRAGMA journal_mode = TRUNCATE");
+    database_.exec("PRAGMA synchronous = FULL");
+    database_.exec("PRAGMA cell_size_check = ON");
+    if (database_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0) {
+        database_.exec("BEGIN");
+        database_.exec(fmt::format("PRAGMA application_id = {}", application_id));
+        database_.exec(schema);
+        database_.exec("COMMIT");
+    }
+    check_schema();
+    database_.exec(schema_of_this_run);
+    database_.exec("BEGIN");
+    next_ = from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
+}
+
+/// Tables of our names could still be something else.
+void Database::check_schema() {
+    SQLite::Database reference(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    reference.exec(schema);
+    const char* text = "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+    const std::string expected = reference.execAndGet(text).getString();
+    if (database_.execAndGet("PRAGMA application_id").getInt() != application_id ||
+        database_.execAndGet(text).getString() != expected) {
+        damaged("it is no journal of this version of skincheck");
+    }
+}
+
+SQLite::Statement& Database::prepared(std::optional<SQLite::Statement>& statement, const char* text) {
+    if (!statement) {
+        statement.emplace(database_, text);
+    }
+    statement->reset();
+    return *statement;
+}
+
+void Database::flush() {
+    database_.exec("COMMIT");
+    database_.exec("BEGIN");
+    flushed_ = Clock::now();
+}
+
+std::optional<Settings> Database::settings() {
+    Settings found;
+    SQLite::Statement select(database_, "SELECT name, value FROM settings ORDER BY place");
+    while (select.executeStep()) {
+        found.emplace_back(select.getColumn(0).getString(), select.getColumn(1).getString());
+    }
+    return found.empty() ? std::nullopt : std::optional(std::move(found));
+}
+
+std::optional<std::string> Database::agree(const Settings& wanted) {
+    return guarded([&]() -> std::optional<std::string> {
+        const std::optional<Settings> found = settings();
+        if (!found) {
+            SQLite::Statement insert(database_, "INSERT INTO settings(name, value) VALUES (?, ?)");
+            for (const auto& [name, value] : wanted) {
+                insert.reset();
+                insert.bind(1, name);
+                insert.bind(2, value);
+                insert.exec();
+            }
+            flush();
+            return std::nullopt;
+        }
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            const auto& [name, value] = wanted[i];
+            if (i >= found->size() || (*found)[i].first != name) {
+                return "it was written by another version of skincheck";
+            }
+            const std::string& there = (*found)[i].second;
+            constexpr std::size_t longest_to_tell = 60;
+            if (there != value && std::max(there.size(), value.size()) > longest_to_tell) {
+                return fmt::format("its rows were made with another {}", name);
+            }
+            if (there != value) {
+                return fmt::format("its rows were made with {} {}, and this run has {}", name, there, value);
+            }
+        }
+        return std::nullopt;
+    });
+}
+
+Journal::Place Database::place(const Item& item, const std::optional<FileStamp>& stamp) {
+    return guarded([&]() -> Place {
+        if (item.digest == 0) {
+            return row_of_path(item.written(), stamp);
+        }
+        return row_at(item.number, item.digest, stamp).value_or(Place{false, item.number});
+    });
+}
+
+std::optional<Journal::Place> Database::row_at(std::uint64_t number, std::uint64_t digest,
+                                               const std::optional<FileStamp>& stamp) {
+    auto& select =
+        prepared(by_number_, "SELECT malignancy, size, modified, digest FROM rows WHERE number = ?");
+    select.bind(1, to_database(number));
+    if (!select.executeStep()) {
+        return std::nullopt;
+    }
+    if (from_database(select.getColumn(3).getInt64()) != digest) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("the inputs are not those that {} was begun with (input {} or one before it is "
+                        "another): a shard needs the same inputs each time; --force starts over",
+                        file_, number));
+    }
+    return Place{is_done(select, stamp), number};
+}
+
+Journal::Place Database::row_of_path(const std::string& path, const std::optional<FileStamp>& stamp) {
+    auto& met = prepared(met_, "SELECT number FROM temp.met WHERE path = ?");
+    bind_path(met, 1, path);
+    const std::int64_t last = met.executeStep() ? met.getColumn(0).getInt64() : 0;
+    auto& select = prepared(by_path_,
+                            "SELECT malignancy, size, modified, number FROM rows WHERE path = ? AND "
+                            "number > ? ORDER BY number LIMIT 1");
+    bind_path(select, 1, path);
+    select.bind(2, last);
+    const Place place = select.executeStep()
+                            ? Place{is_done(select, stamp), from_database(select.getColumn(3).getInt64())}
+                            : Place{false, next_++};
+    auto& meet = prepared(meet_, "INSERT OR REPLACE INTO temp.met VALUES (?, ?)");
+    bind_path(meet, 1, path);
+    meet.bind(2, to_database(place.number));
+    meet.exec();
+    return place;
+}
+
+bool Database::put(const Row& row, bool replace) {
+    return guarded([&] {
+        auto& put = replace ? prepared(put_, "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)")
+                            : prepared(insert_, "INSERT OR IGNORE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)");
+        put.clearBindings();
+        put.bind(1, to_database(row.number));
+        put.bind(2, to_database(row.digest));
+        bind_path(put, 3, row.path);
+        put.bind(4, std::string(to_string(row.status)));
+        if (row.score) {
+            put.bind(5, row.score->malignancy);
+        }
+        put.bind(6, row.score ? fmt::format("{}", fmt::join(row.score->probabilities, ",")) : "");
+        if (row.label) {
+            put.bind(7, std::string(to_string(*row.label)));
+        }
+        put.bind(8, row.error);
+        if (row.stamp) {
+            put.bind(9, to_database(row.stamp->size));
+            put.bind(10, row.stamp->modified);
+        }
+        const bool written = put.exec() == 1;
+        if (Clock::now() - flushed_ >= flush_interval) {
+            flush();
+        }
+        return written;
+    });
+}
+
+Row Database::read_row(SQLite::Statement& statement) const {
+    Row row;
+    row.number = from_database(statement.getColumn(0).getInt64());
+    row.digest = from_database(statement.getColumn(1).getInt64());
+    row.path = statement.getColumn(2).getString();
+    const auto status = parse_status(statement.getColumn(3).getString());
+    const std::string label = statement.getColumn(6).getString();
+    row.error = statement.getColumn(7).getString();
+    if (!status || statement.getColumn(4).isNull() != label.empty()) {
+        damaged(fmt::format("row {} cannot be", row.number));
+    }
+    row.status = *status;
+    if (label.empty()) {
+        return row;
+    }
+    row.label = label == to_string(Label::malignant) ? Label::malignant : Label::benign;
+    row.score.emplace();
+    row.score->malignancy = statement.getColumn(4).getDouble();
+    const std::string probabilities = statement.getColumn(5).getString();
+    const char* end = probabilities.data() + probabilities.size();
+    bool sound = label == to_string(*row.label) && row.score->malignancy >= 0 && row.score->malignancy <= 1;
+    for (const char* next = probabilities.data(); sound && next < end;) {
+        double value = 0;
+        const auto [rest, error] = std::from_chars(next, end, value);
+        sound = error == std::errc() && value >= 0 && value <= 1 && (rest == end || *rest == ',');
+        row.score->probabilities.push_back(value);
+        next = rest + 1;
+    }
+    if (!sound) {
+        damaged(fmt::format("row {} cannot be", row.number));
+    }
+    return row;
+}
+
+void Database::for_each(const std::function<void(const Row&)>& call) {
+    guarded([&] {
+        SQLite::Statement select(
+            database_,
+            "SELECT number, digest, path, status, malignancy, probabilities, label, error "
+            "FROM rows ORDER BY number");
+        while (select.executeStep()) {
+            call(read_row(select));
+        }
+    });
+}
+
+void Database::add_device(const std::string& name) {
+    guarded([&] {
+        SQLite::Statement insert(database_, "INSERT OR IGNORE INTO devices VALUES (?)");
+        insert.bind(1, name);
+        insert.exec();
+    });
+}
+
+std::vector<std::string> Database::devices() {
+    return guarded([&] {
+        std::vector<std::string> names;
+        SQLite::Statement select(database_, "SELECT name FROM devices ORDER BY name");
+        while (select.executeStep()) {
+            names.push_back(select.getColumn(0).getString());
+        }
+        return names;
+    });
+}
+
+void Database::commit() {
+    guarded([this] { flush(); });
+}
+
+bool Database::empty() {
+    return guarded(
+        [this] { return database_.execAndGet("SELECT NOT EXISTS(SELECT 1 FROM rows)").getInt() == 1; });
+}
+
+bool Database::fresh() {
+    return guarded([this] { return !settings(); });
+}
+
+std::unique_ptr<Journal> make_database(const std::string& file, int lock) {
+    try {
+        return std::make_unique<Database>(file, lock);
+    } catch (const SQLite::Exception& error) {
+        tell(file, error);
+    }
+}
+
+/// The lock of the journal's file, made if it is not there; -1 when another run has it.
+int lock_file(const std::string& file) {
+    while (true) {
+        const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+            fail_to_write(file, errno);
+        }
+        Descriptor descriptor(fd);
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK) {
+                fail_to_write(file, errno);
+            }
+            return -1;
+        }
+        struct stat locked {};
+        struct stat named {};
+        if (fstat(fd, &locked) == 0 && stat(file.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
+            locked.st_dev == named.st_dev) {
+            return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        }
+        // Somebody removed it before it was locked: this lock would keep nobody out.
+    }
+}
+
+}  // namespace
+
+std::string journal_path(const std::string& output) {
+    return output + ".skincheck";
+}
+
+std::unique_ptr<Journal> open_journal(const std::string& output, const JournalOptions& options,
+                                      const Cancellation& cancellation) {
+    const std::string file = journal_path(output);
+    int lock = lock_file(file);
+    while (lock < 0) {
+        pollfd stop{cancellation.fd(), POLLIN, 0};
+        constexpr int patience = 200;  // milliseconds
+        if (!options.wait || (poll(&stop, 1, patience) > 0 && cancellation.requested())) {
+            return nullptr;
+        }
+        lock = lock_file(file);
+    }
+    if (options.start_over) {
+        // A journal of SQLite's own, left by a kill, belongs to what is dropped.
+        unlink((file + "-journal").c_str());
+        if (ftruncate(lock, 0) != 0) {
+            const int error = errno;
+            close(lock);
+            fail_to_write(file, error);
+        }
+    }
+    return make_database(file, lock);
+}
+
+std::unique_ptr<Journal> temporary_journal() {
+    return make_database("", -1);
+}
+
+}  // namespace skincheck

@@ -1,0 +1,139 @@
+#include "skincheck/merge.hpp"
+
+#include "merge/part.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+[[noreturn]] void refuse(const std::string& reason) {
+    throw Fatal(ExitCode::usage, reason);
+}
+
+using PartsByIndex = std::map<std::uint64_t, const Part*>;
+
+/// The parts that have rows; the others are those that no item was left for.
+PartsByIndex check_parts(const std::vector<Part>& parts) {
+    PartsByIndex found;
+    for (const Part& part : parts) {
+        if (const auto difference = parts.front().facts.difference(part.facts)) {
+            refuse(fmt::format("{} and {} differ in their {}: they are not parts of one run",
+                               parts.front().file, part.file, *difference));
+        }
+        if (!part.shard) {
+            continue;
+        }
+        const std::uint64_t count = part.shard->count;
+        if (!found.empty() && found.begin()->second->shard->count != count) {
+            refuse(fmt::format("{} is one of {} parts, and {} one of {}", found.begin()->second->file,
+                               found.begin()->second->shard->count, part.file, count));
+        }
+        const auto [other, is_new] = found.emplace(part.shard->index, &part);
+        if (!is_new) {
+            refuse(fmt::format("{} and {} are both part {}", other->second->file, part.file,
+                               to_string(*part.shard)));
+        }
+    }
+    return found;
+}
+
+/// All items, one after the other, each with the digest of those up to it.
+void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
+    if (parts.empty()) {
+        return;
+    }
+    const std::uint64_t count = parts.begin()->second->shard->count;
+    const auto missing = [&](std::uint64_t number) {
+        const std::uint64_t index = (number - 1) % count + 1;
+        const auto part = parts.find(index);
+        refuse(part == parts.end()
+                   ? fmt::format("part {}/{} is missing: nobody has item {}", index, count, number)
+                   : fmt::format("item {} is missing: part {}/{} ({}) is not whole", number, index, count,
+                                 part->second->file));
+    };
+    std::uint64_t number = 0, digest = 0;
+    rows.for_each([&](const Row& row) {
+        if (row.number != ++number) {
+            missing(number);
+        }
+        digest = extend_digest(digest, row.path);
+        if (row.digest != digest) {
+            refuse(
+                fmt::format("the parts were not made from the same inputs: item {}, or one before it, was "
+                            "another for part {}/{} than for the others",
+                            number, (number - 1) % count + 1, count));
+        }
+    });
+    for (std::uint64_t index = 1; index <= count; ++index) {
+        if (!parts.contains(index) && (index <= number || files < count)) {
+            refuse(fmt::format("part {}/{} is missing", index, count));
+        }
+    }
+    if (files > count) {
+        refuse(fmt::format("{} files are more than the {} parts of this run", files, count));
+    }
+}
+
+Provenance provenance_of(const std::vector<Part>& parts) {
+    Provenance provenance;
+    std::set<std::string> devices;
+    for (const Part& part : parts) {
+        if (!part.device.empty()) {
+            devices.insert(part.device);
+        }
+        const PartFacts& facts = part.facts;
+        if (facts.model.empty()) {
+            continue;
+        }
+        ModelSpec& model = provenance.model;
+        const auto at = facts.model.rfind('@');
+        model.name = facts.model.substr(0, at);
+        model.sha256 = !facts.model_sha256.empty() ? facts.model_sha256
+                       : at == std::string::npos   ? ""
+                                                   : facts.model.substr(at + 1);
+        model.version = facts.model_version;
+        model.preprocess_json = facts.preprocessing;
+        model.output.classes = facts.classes;
+        provenance.precision = facts.precision;
+        std::from_chars(facts.threshold.data(), facts.threshold.data() + facts.threshold.size(),
+                        provenance.threshold);
+    }
+    if (provenance.model.output.classes.empty()) {
+        provenance.model.output.classes = parts.front().facts.classes;
+    }
+    provenance.device = fmt::format("{}", fmt::join(devices, ", "));
+    return provenance;
+}
+
+}  // namespace
+
+Merged merge(const std::vector<std::string>& files) {
+    Merged merged;
+    merged.rows = temporary_journal();
+    std::vector<Part> parts;
+    std::string twice;
+    for (const std::string& file : files) {
+        parts.push_back(read_part(file, [&](const Row& row) {
+            if (!merged.rows->put(row, false) && twice.empty()) {
+                twice = fmt::format("{}: item {} is there twice", file, row.number);
+            }
+        }));
+    }
+    const PartsByIndex by_index = check_parts(parts);
+    if (!twice.empty()) {  // told only now: two files that are the same part say more
+        refuse(twice);
+    }
+    check_rows(*merged.rows, by_index, files.size());
+    merged.format = parts.front().facts.format;
+    merged.provenance = provenance_of(parts);
+    return merged;
+}
+
+}  // namespace skincheck

@@ -1,0 +1,293 @@
+#include "merge/part.hpp"
+
+#include "result/base64.hpp"
+#include "table/csv_reader.hpp"
+#include "table/text_input.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <utility>
+
+namespace skincheck {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view no_shard = "it names no shard; only what was written with --shard can be merged";
+
+/// The texts of a row by the names of their columns; what is absent is empty.
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+template <typename Number>
+std::optional<Number> number_in(std::string_view text, int base = 10) {
+    Number number{};
+    const char* end = text.data() + text.size();
+    std::from_chars_result result{};
+    if constexpr (std::is_integral_v<Number>) {
+        result = std::from_chars(text.data(), end, number, base);
+    } else {
+        result = std::from_chars(text.data(), end, number);
+    }
+    return result.ec == std::errc() && result.ptr == end ? std::optional(number) : std::nullopt;
+}
+
+std::optional<double> probability_in(std::string_view text) {
+    const auto value = number_in<double>(text);
+    return value && *value >= 0 && *value <= 1 ? value : std::nullopt;
+}
+
+/// Gathers what the rows of one file say.
+class PartReader {
+  public:
+    PartReader(std::string file, const std::function<void(const Row&)>& on_row) : on_row_(on_row) {
+        part_.file = std::move(file);
+    }
+
+    Part& part() { return part_; }
+    void set_classes(const std::vector<std::string>& names);
+    void row(const Fields& fields);
+
+    /// `what` is wrong with the row that was counted last.
+    [[noreturn]] void refuse(std::string_view what) const {
+        throw Fatal(ExitCode::usage, fmt::format("{}: row {}: {}", part_.file, rows_, what));
+    }
+
+  private:
+    void set(Row& row, std::string_view name, const std::string& text);
+    void set_same(std::string& fact, const std::string& text, std::string_view name) const;
+
+    const std::function<void(const Row&)>& on_row_;
+    Part part_;
+    std::uint64_t rows_ = 0;
+    std::string base64_;
+};
+
+/// The classes are the columns p_...; known from a header even if there is no row.
+void PartReader::set_classes(const std::vector<std::string>& names) {
+    std::vector<std::string> classes;
+    for (const std::string& name : names) {
+        if (name.starts_with("p_")) {
+            classes.push_back(name.substr(2));
+        }
+    }
+    if (rows_ > 0 && classes != part_.facts.classes) {
+        refuse("it has other classes than the rows before it");
+    }
+    part_.facts.classes = std::move(classes);
+}
+
+void PartReader::set_same(std::string& fact, const std::string& text, std::string_view name) const {
+    if (text != fact && !fact.empty()) {
+        refuse(fmt::format("its {} is {}, and {} before it", name, text, fact));
+    }
+    fact = text;
+}
+
+void PartReader::set(Row& row, std::string_view name, const std::string& text) {
+    const auto need = [&](auto value) {
+        if (!value) {
+            refuse(fmt::format("'{}' is no {} that skincheck writes", one_line(text), name));
+        }
+        return *value;
+    };
+    if (name == "path") {
+        row.path = text;
+    } else if (name == "path_base64") {
+        base64_ = need(from_base64(text));
+    } else if (name == "status") {
+        row.status = need(parse_status(text));
+    } else if (name == "error") {
+        row.error = text;
+    } else if (name == "threshold") {
+        need(probability_in(text));
+        set_same(part_.facts.threshold, text, name);
+    } else if (name == "model") {
+        set_same(part_.facts.model, text, name);
+    } else if (name == shard_field) {
+        const Shard shard = need(parse_shard(text));
+        if (part_.shard && *part_.shard != shard) {
+            refuse(fmt::format("it is of part {}, and those before it of {}", text, to_string(*part_.shard)));
+        }
+        part_.shard = shard;
+    } else if (name == item_field) {
+        row.number = need(number_in<std::uint64_t>(text));
+    } else if (name == inputs_field) {
+        row.digest = need(number_in<std::uint64_t>(text, 16));
+    } else if (name == "malignancy") {
+        if (!text.empty()) {
+            row.score = row.score.value_or(Score{});
+            row.score->malignancy = need(probability_in(text));
+        }
+    } else if (name == "label") {
+        if (!text.empty()) {
+            row.label = text == to_string(Label::malignant) ? Label::malignant : Label::benign;
+            need(text == to_string(*row.label) ? row.label : std::nullopt);
+        }
+    } else if (name.starts_with("p_")) {
+        if (!text.empty() && row.score) {
+            row.score->probabilities.push_back(need(probability_in(text)));
+        }
+    } else {
+        refuse(fmt::format("'{}' is no column that skincheck writes", one_line(name)));
+    }
+}
+
+void PartReader::row(const Fields& fields) {
+    ++rows_;
+    Row row;
+    base64_.clear();
+    for (const auto& [name, text] : fields) {
+        set(row, name, text);
+    }
+    if (!base64_.empty()) {
+        row.path = base64_;
+    }
+    if (!part_.shard || row.number == 0 || row.digest == 0) {
+        refuse(no_shard);
+    }
+    if ((row.number - 1) % part_.shard->count != part_.shard->index - 1) {
+        refuse(fmt::format("item {} does not belong to part {}", row.number, to_string(*part_.shard)));
+    }
+    if (row.score.has_value() != row.label.has_value()) {
+        refuse("it has a malignancy without a label, or a label without a malignancy");
+    }
+    on_row_(row);
+}
+
+void read_csv_part(TextInput& text, PartReader& reader) {
+    std::vector<std::string> names;
+    Fields fields;
+    read_csv(text, [&](const CsvRecord& record) {
+        if (names.empty()) {
+            names.assign(record.fields.begin(), record.fields.end());
+            if (std::find(names.begin(), names.end(), shard_field) == names.end()) {
+                throw Fatal(ExitCode::usage, fmt::format("{}: {}", text.name(), no_shard));
+            }
+            reader.set_classes(names);
+            for (const std::string& name : names) {
+                fields.emplace_back(name, "");
+            }
+            return;
+        }
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            fields[i].second = record.fields[i];
+        }
+        reader.row(fields);
+    });
+    if (names.empty()) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: it is empty, without even a header", text.name()));
+    }
+}
+
+void add_row(const Json& object, PartReader& reader) {
+    Fields fields;
+    std::vector<std::string> names;
+    for (const auto& [name, value] : object.items()) {
+        names.push_back(name);
+        fields.emplace_back(name, value.is_null()     ? ""
+                                  : value.is_string() ? value.get<std::string>()
+                                                      : value.dump());
+    }
+    reader.set_classes(names);
+    reader.row(fields);
+}
+
+std::string text_of(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+void read_json_part(std::istream& in, PartReader& reader) {
+    std::string key;
+    // Rows are handed on and dropped as they come: only the head stays.
+    const auto keep = [&](int depth, Json::parse_event_t event, const Json& value) {
+        if (depth == 1 && event == Json::parse_event_t::key) {
+            key = value.get<std::string>();
+        }
+        const bool is_row = depth == 2 && event == Json::parse_event_t::object_end && key == "results";
+        if (is_row) {
+            add_row(value, reader);
+        }
+        return !is_row;
+    };
+    const Json head = Json::parse(in, keep);
+    const Json tool = head.value("skincheck", Json::object());
+    const Json model = head.value("model", Json::object());
+    PartFacts& facts = reader.part().facts;
+    facts.precision = text_of(tool, "precision");
+    facts.preprocessing = head.value("preprocessing", Json()).dump();
+    facts.model_version = text_of(model, "version");
+    facts.model_sha256 = text_of(model, "sha256");
+    facts.model = fmt::format("{}@{}", text_of(model, "name"), facts.model_sha256.substr(0, 12));
+    facts.threshold = head.value("threshold", Json()).dump();
+    const Json classes = model.value("classes", Json::array());
+    facts.classes.clear();
+    for (const Json& name : classes) {
+        facts.classes.push_back(name.get<std::string>());
+    }
+    reader.part().device = text_of(tool, "device");
+}
+
+void read_json_lines_part(std::istream& in, PartReader& reader) {
+    for (std::string line; std::getline(in, line);) {
+        add_row(Json::parse(line), reader);
+    }
+}
+
+/// By its first line: a header, a row in braces, or the brace that a JSON document begins with.
+Format format_of(std::istream& in) {
+    std::string line;
+    std::getline(in, line);
+    in.clear();
+    in.seekg(0);
+    return !line.empty() && line[0] != '{' ? Format::csv : line == "{" ? Format::json : Format::jsonl;
+}
+
+}  // namespace
+
+std::optional<std::string> PartFacts::difference(const PartFacts& other) const {
+    const std::pair<const char*, bool> comparisons[] = {
+        {"format", format == other.format},
+        {"model", model.empty() || other.model.empty() || model == other.model},
+        {"model", model_sha256 == other.model_sha256 && model_version == other.model_version},
+        {"threshold", threshold.empty() || other.threshold.empty() || threshold == other.threshold},
+        {"preprocessing", preprocessing == other.preprocessing},
+        {"precision", precision == other.precision},
+        {"classes", classes == other.classes || model.empty() || other.model.empty()},
+    };
+    for (const auto& [name, same] : comparisons) {
+        if (!same) {
+            return name;
+        }
+    }
+    return std::nullopt;
+}
+
+Part read_part(const std::string& file, const std::function<void(const Row&)>& on_row) {
+    PartReader reader(file, on_row);
+    TextInput text(file);  // tells why it cannot be read
+    std::ifstream in(file, std::ios::binary);
+    reader.part().facts.format = format_of(in);
+    try {
+        switch (reader.part().facts.format) {
+            case Format::json:
+                read_json_part(in, reader);
+                break;
+            case Format::jsonl:
+                read_json_lines_part(in, reader);
+                break;
+            default:
+                read_csv_part(text, reader);
+        }
+    } catch (const nlohmann::json::exception& error) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: it is no JSON that skincheck writes ({})", file,
+                                                 one_line(error.what())));
+    }
+    return std::move(reader.part());
+}
+
+}  // namespace skincheck

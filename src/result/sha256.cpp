@@ -1,0 +1,48 @@
+#include "result/sha256.hpp"
+
+#include "skincheck/result.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <iterator>
+
+namespace skincheck {
+namespace {
+
+[[noreturn]] void refuse() {
+    throw Fatal(ExitCode::model, "OpenSSL computes no SHA-256 on this machine, so no model can be checked");
+}
+
+}  // namespace
+
+Sha256 sha256(std::string_view bytes) {
+    Sha256 digest{};
+    unsigned int length = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+        refuse();
+    }
+    return digest;
+}
+
+Sha256 keyed_sha256(std::string_view key, std::string_view bytes) {
+    Sha256 digest{};
+    unsigned int length = 0;
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data(),
+             &length) == nullptr) {
+        refuse();
+    }
+    return digest;
+}
+
+std::string hexadecimal(std::span<const unsigned char> bytes) {
+    std::string digits;
+    for (const unsigned char byte : bytes) {
+        fmt::format_to(std::back_inserter(digits), "{:02x}", byte);
+    }
+    return digits;
+}
+
+}  // namespace skincheck

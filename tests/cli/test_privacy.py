@@ -1,0 +1,136 @@
+"""File names can name patients: they go into the rows, and elsewhere only where that was asked for."""
+
+import hashlib
+import hmac
+import os
+import stat
+
+import harness
+from harness import SkincheckTest, csv_rows
+from images import png
+
+NAME = "Doe_Jane_1970"
+KEY = b"0123456789abcdef0123456789abcdef"
+
+
+def hashed(path: str) -> str:
+    return hmac.new(KEY, path.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+class Messages(SkincheckTest):
+    """Without -v no path of an input is in them."""
+
+    def setUp(self):
+        super().setUp()
+        self.write(f"{NAME}/good.png", png())
+        self.write(f"{NAME}/bad.png", "bad")
+        os.symlink("..", self.path(f"{NAME}/loop"))
+        os.mkdir(self.path(f"{NAME}_empty"))
+
+    def test_scoring_and_preprocessing(self):
+        names = [NAME, f"{NAME}_empty", f"{NAME}_none.png"]
+        for run in (
+            lambda *options: self.score("--follow", *options, *names),
+            lambda *options: self.preprocess("--follow", "-o", "seen", *options, *names),
+        ):
+            result = run()
+            self.assertEqual(1, result.code)
+            self.assertIn(b"link loop", result.stderr)
+            self.assertIn(b"no images", result.stderr)
+            self.assertNotIn(NAME.encode(), result.stderr)
+            self.assertIn(NAME.encode(), run("-v").stderr)
+
+    def test_resuming(self):
+        self.score("--resume", "-o", "r.csv", NAME)
+        result = self.score("--resume", "-o", "r.csv", NAME)
+        self.assertNotIn(NAME.encode(), result.stderr)
+        self.assertNotIn(NAME.encode(), self.score("--resume", "-o", "r.csv", NAME, "--threshold", "0.1").stderr)
+
+
+class Anonymised(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        self.write("key", KEY + b"\n")
+        self.write(f"drop/{NAME}.png", png())
+        self.write(f"drop/{NAME}.bad.png", "bad")
+
+    def test_rows_have_a_keyed_hash_in_place_of_the_path(self):
+        for form in ("csv", "jsonl", "json", "isic"):
+            result = self.score("--anonymise-paths", "key", "--format", form, "-v", "--follow", "drop", "none.png")
+            self.assertEqual(1, result.code)
+            self.assertNotIn(b"Doe", result.stdout + result.stderr)
+            self.assertNotIn(b"drop", result.stdout + result.stderr)
+            for path in (f"drop/{NAME}.png", f"drop/{NAME}.bad.png", "none.png"):
+                self.assertIn(hashed(path).encode(), result.stdout)
+
+    def test_the_journal_holds_no_path_either(self):
+        for _ in range(2):
+            self.score("--anonymise-paths", "key", "--resume", "-o", "r.csv", "drop")
+            self.assertNotIn(b"Doe", self.read("r.csv.skincheck"))
+        self.assertEqual(2, len(csv_rows(self.read("r.csv"))))
+        self.write("other", "x" * 16)
+        for key in (["--anonymise-paths", "other"], []):
+            result = self.score(*key, "--resume", "-o", "r.csv", "drop")
+            self.assert_fails_with(result, 2, "its rows were made with names of the key")
+
+    def test_the_map(self):
+        os.umask(0)
+        self.addCleanup(os.umask, 0o22)
+        arguments = ["--anonymise-paths", "key", "--path-map", "map.csv", "--resume", "-o", "r.csv", "drop"]
+        self.score(*arguments)
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(self.path("map.csv")).st_mode))
+        expected = [{"name": hashed(path), "path": path} for path in (f"drop/{NAME}.bad.png", f"drop/{NAME}.png")]
+        self.assertEqual(expected, csv_rows(self.read("map.csv")))
+        os.remove(self.path(f"drop/{NAME}.bad.png"))
+        self.write("drop/new.png", png())
+        os.chmod(self.path("map.csv"), 0o644)
+        self.score(*arguments)
+        expected.append({"name": hashed("drop/new.png"), "path": "drop/new.png"})
+        self.assertEqual(expected, csv_rows(self.read("map.csv")))
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(self.path("map.csv")).st_mode))
+
+    def test_keys_and_maps_that_cannot_be_used(self):
+        self.write("short", "x" * 15)
+        for arguments, code, text in (
+            (["--anonymise-paths", "short"], 2, "15 bytes"),
+            (["--anonymise-paths", "none"], 2, "none"),
+            (["--path-map", "map.csv"], 2, "--path-map goes with --anonymise-paths"),
+            (["--anonymise-paths", "key", "--path-map", "no/map.csv"], 4, "no/map.csv"),
+            (["--anonymise-paths", "key", "--path-map", "r.csv", "-o", "r.csv"], 2, "same file"),
+        ):
+            with self.subTest(arguments):
+                self.assert_fails_with(self.score(*arguments, "drop"), code, text)
+
+
+class Permissions(SkincheckTest):
+    """While a file is being written nobody else reads it, and the umask decides who may when it is whole."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+        self.addCleanup(os.umask, os.umask(0o22))
+
+    def mode(self, name: str) -> int:
+        return stat.S_IMODE(os.stat(self.path(name)).st_mode)
+
+    def test_the_umask_decides(self):
+        for mask, mode in ((0o22, 0o644), (0o77, 0o600), (0o27, 0o640), (0o2, 0o664)):
+            with self.subTest(oct(mask)):
+                os.umask(mask)
+                for options in ([], ["--resume"]):
+                    self.assert_ok(self.score(*options, "-o", f"{mask}{len(options)}.csv", "a.png"))
+                    self.assertEqual(mode, self.mode(f"{mask}{len(options)}.csv"))
+                self.assertEqual(0o600, self.mode(f"{mask}1.csv.skincheck"))
+
+    def test_the_temporary_file_is_private(self):
+        running = self.start("-o", "r.csv")
+        running.feed("a.png\n")
+        while not (names := [name for name in self.listing() if name.startswith(".r.csv.skincheck-")]):
+            pass
+        self.assertEqual(0o600, self.mode(names[0]))
+        self.assertEqual(0, running.finish().code)
+        self.assertEqual(0o644, self.mode("r.csv"))
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,334 @@
+"""--resume: what is done is kept, whatever ended the run; and one run at a time has an output."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+
+import harness
+from harness import EXECUTABLE, MODELS, SkincheckTest, csv_rows, environment
+from images import BLACK, BLUE, GREEN, WHITE, png
+
+COLOURS = (WHITE, BLACK, GREEN, BLUE)
+
+
+class ResumeTest(SkincheckTest):
+    def write_images(self, count: int) -> None:
+        """Every seventh is none."""
+        for number in range(count):
+            name = f"drop/{number:04}.png"
+            self.write(name, "no image" if number % 7 == 3 else png(COLOURS[number % 4], 16 + number % 5))
+
+    def resume(self, *arguments, **options):
+        return self.score("--resume", "-o", "r.csv", *arguments, **options)
+
+    def rows(self) -> list[dict]:
+        return csv_rows(self.read("r.csv"))
+
+    def scores(self) -> dict[str, str]:
+        return {row["path"]: row["malignancy"] for row in self.rows()}
+
+
+class GoingOn(ResumeTest):
+    def test_a_first_run_writes_what_a_run_without_it_writes(self):
+        self.write_images(10)
+        self.assertEqual(1, self.resume("drop").code)
+        self.assertEqual(self.score("drop").stdout, self.read("r.csv"))
+        self.assertEqual(["drop", "r.csv", "r.csv.skincheck"], self.listing())
+
+    def test_what_is_done_is_not_scored_again(self):
+        self.write("drop/a.png", png(WHITE))
+        self.resume("drop")
+        before = self.read("r.csv")
+        # The same size and time, other pixels: only a run that reads the file would notice.
+        times = os.stat(self.path("drop/a.png"))
+        self.assertEqual(times.st_size, len(png(WHITE)))
+        with open(self.path("drop/a.png"), "r+b") as file:
+            file.write(b"X" * 8)
+        os.utime(self.path("drop/a.png"), ns=(times.st_atime_ns, times.st_mtime_ns))
+        result = self.resume("drop")
+        self.assert_ok(result)
+        self.assertIn(b"0 images: 0 scored, 0 failed; 1 kept from before", result.stderr)
+        self.assertEqual(before, self.read("r.csv"))
+
+    def test_new_files_come_after_the_rows_that_are_there(self):
+        self.write("drop/b.png", png(WHITE))
+        self.resume("drop")
+        self.write("drop/a.png", png(BLACK))
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual(["drop/b.png", "drop/a.png"], [row["path"] for row in self.rows()])
+
+    def test_rows_of_files_that_went_away_are_kept(self):
+        for name in ("a", "b", "c"):
+            self.write(f"drop/{name}.png", png())
+        self.resume("drop")
+        before = self.read("r.csv")
+        os.remove(self.path("drop/b.png"))
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual(before, self.read("r.csv"))
+
+    def test_a_file_with_another_content_is_scored_again_in_its_place(self):
+        for name in ("a", "b"):
+            self.write(f"drop/{name}.png", png(WHITE))
+        self.resume("drop")
+        self.write("drop/a.png", png(BLACK))
+        result = self.resume("drop")
+        self.assertIn(b"1 image: 1 scored", result.stderr)
+        self.assertEqual(self.score("drop").stdout, self.read("r.csv"))
+
+    def test_what_failed_is_tried_again_in_its_place(self):
+        self.write("drop/a.png", png())
+        self.write("drop/b.png", png()[:60])
+        self.write("drop/c.png", png())
+        self.assertEqual(1, self.resume("drop").code)
+        self.write("drop/b.png", png())
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual(self.score("drop").stdout, self.read("r.csv"))
+
+    def test_a_path_that_is_named_twice_has_two_rows_each_time(self):
+        self.write("a.png", png())
+        for _ in range(3):
+            self.assert_ok(self.resume("a.png", "a.png"))
+            self.assertEqual(self.score("a.png", "a.png").stdout, self.read("r.csv"))
+
+    def test_names_that_are_no_text(self):
+        name = b"caf\xe9 \",\n.png"
+        self.write(name, png())
+        for _ in range(2):
+            self.assert_ok(self.resume(name))
+            self.assertEqual(self.score(name).stdout, self.read("r.csv"))
+
+    def test_the_rows_may_be_written_in_another_format(self):
+        self.write_images(5)
+        self.resume("drop")
+        self.assertEqual(1, self.resume("drop", "--format", "json").code)
+        self.assertEqual(self.score("drop", "--format", "json").stdout, self.read("r.csv"))
+
+    def test_several_classes(self):
+        self.write("drop/a.png", png())
+        for _ in range(2):
+            self.assert_ok(self.resume("drop", model="tiny-softmax"))
+            self.assertEqual(self.score("drop", model="tiny-softmax").stdout, self.read("r.csv"))
+
+    def test_a_folder_without_images_can_be_resumed(self):
+        os.mkdir(self.path("drop"))
+        for _ in range(2):
+            self.assert_ok(self.resume("drop"))
+        self.write("drop/a.png", png())
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual(1, len(self.rows()))
+
+
+class Refusals(ResumeTest):
+    def setUp(self):
+        super().setUp()
+        self.write("drop/a.png", png())
+
+    def assert_refuses(self, result, *texts: str) -> None:
+        self.assert_fails_with(result, 2, *texts)
+
+    def test_another_threshold_model_or_way_with_truncated_images(self):
+        self.resume("drop")
+        before = self.read("r.csv")
+        self.assert_refuses(self.resume("drop", "--threshold", "0.3"), "r.csv", "threshold 0.5", "0.3", "--force")
+        self.assert_refuses(self.resume("drop", model="tiny-softmax"), "model tiny-sigmoid@", "tiny-softmax@")
+        self.assert_refuses(self.resume("drop", "--allow-truncated"), "truncated images left out", "used")
+        self.assertEqual(before, self.read("r.csv"))
+        self.assert_ok(self.resume("drop"))
+
+    def test_another_preprocessing_with_the_same_network(self):
+        self.resume("drop")
+        spec = harness.model_spec("tiny-sigmoid")
+        spec["normalise"]["mean"] = [0.4, 0.5, 0.5]
+        self.write("other/model.json", json.dumps(spec))
+        with open(MODELS / "tiny-sigmoid/model.onnx", "rb") as file:
+            self.write("other/model.onnx", file.read())
+        result = self.run_skincheck("--model", "./other", "--resume", "-o", "r.csv", "drop")
+        self.assertNotEqual(0, result.code)
+        self.assertIn(result.code, (2, 3))  # the golden vectors may speak first
+
+    def test_force_starts_over(self):
+        self.resume("drop")
+        self.assert_ok(self.resume("drop", "--threshold", "0.9", "--force"))
+        self.assertEqual(self.score("drop", "--threshold", "0.9").stdout, self.read("r.csv"))
+
+    def test_an_output_without_a_journal_is_not_replaced(self):
+        self.write("r.csv", "somebody's work\n")
+        self.assert_refuses(self.resume("drop"), "r.csv was not written with --resume", "--force")
+        self.assertEqual(b"somebody's work\n", self.read("r.csv"))
+        self.assertEqual(["drop", "r.csv"], self.listing())
+        self.assert_ok(self.resume("drop", "--force"))
+
+    def test_a_damaged_journal(self):
+        self.write("r.csv.skincheck", b"x" * 9000)
+        self.assert_fails_with(self.resume("drop"), 4, "r.csv.skincheck is damaged", "--force")
+        self.assert_ok(self.resume("drop", "--force"))
+
+    def test_a_journal_of_somebody_elses_making(self):
+        with sqlite3.connect(self.path("r.csv.skincheck")) as database:
+            database.execute("CREATE TABLE rows(number INTEGER)")
+        database.close()
+        self.assert_fails_with(self.resume("drop"), 4, "no journal of this version")
+
+    def test_options_that_do_not_go_together(self):
+        for arguments, text in (
+            (["--resume", "drop"], "--resume needs --output"),
+            (["--force", "-o", "r.csv", "drop"], "--force goes with --resume"),
+            (["--wait-lock", "-o", "r.csv", "drop"], "--wait-lock goes with --resume"),
+        ):
+            with self.subTest(text):
+                self.assert_refuses(self.score(*arguments), text)
+
+    def test_an_output_that_is_no_file(self):
+        os.mkfifo(self.path("fifo"))
+        self.assert_refuses(self.score("--resume", "-o", "fifo", "drop"), "fifo")
+        self.need_device("/dev/null")
+        self.assert_refuses(self.score("--resume", "-o", "/dev/null", "drop"), "/dev/null")
+
+
+class OneAtATime(ResumeTest):
+    def test_a_second_run_ends_at_once_or_waits(self):
+        self.write("a.png", png())
+        first = self.start("--resume", "-o", "r.csv")
+        while not os.path.exists(self.path("r.csv.skincheck")):
+            time.sleep(0.01)
+        first.feed("a.png\n")  # an open pipe: it goes on waiting
+        second = self.resume("a.png")
+        while b"another run is writing r.csv" not in second.stderr:  # it was faster than the first one's lock
+            second = self.resume("a.png")
+        self.assertEqual(0, second.code)
+        waiting = self.start("--resume", "--wait-lock", "-o", "r.csv", "a.png", "a.png")
+        self.assertIsNone(waiting.process.poll())
+        self.assertEqual(0, first.finish().code)
+        self.assertEqual(0, waiting.finish().code)
+        self.assertEqual(2, len(self.rows()))
+
+    def test_a_wait_can_be_interrupted(self):
+        first = self.start("--resume", "-o", "r.csv")
+        while not os.path.exists(self.path("r.csv.skincheck")):
+            time.sleep(0.01)
+        while b"another run" not in self.resume("x.png").stderr:
+            pass
+        waiting = self.start("--resume", "--wait-lock", "-o", "r.csv", "x.png")
+        time.sleep(0.3)
+        waiting.process.send_signal(signal.SIGTERM)
+        self.assertEqual(143, waiting.finish().code)
+        first.finish()
+
+
+class Settling(ResumeTest):
+    def test_young_files_are_left_for_the_next_run(self):
+        self.write("drop/new.png", png())
+        os.utime(self.write("drop/old.png", png()), (1e9, 1e9))
+        result = self.resume("--settle", "600", "drop")
+        self.assert_ok(result)
+        self.assertIn(b"1 image: 1 scored", result.stderr)
+        self.assertIn(b"1 left for the next run", result.stderr)
+        self.assertEqual(["drop/old.png"], [row["path"] for row in self.rows()])
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual(["drop/old.png", "drop/new.png"], [row["path"] for row in self.rows()])
+
+    def test_since(self):
+        self.write("drop/new.png", png())
+        os.utime(self.write("drop/old.png", png()), (1e9, 1e9))
+        for time_, names in (
+            ("2001-09-10", ["new"]),
+            ("@1000000000", ["new", "old"]),
+            ("2001-09-09T01:46:40Z", ["new", "old"]),
+            ("2001-09-09 01:46:41Z", ["new"]),
+        ):
+            with self.subTest(time_):
+                rows = csv_rows(self.score("--since", time_, "drop").stdout)
+                self.assertEqual([f"drop/{name}.png" for name in names], [row["path"] for row in rows])
+
+    def test_times_that_are_none(self):
+        for text in ("yesterday", "2026-13-01", "2026-02-30", "2026-01-01T25:00", "@", "@-1", "@1e9", "2026-01-01x"):
+            with self.subTest(text):
+                self.assert_fails_with(self.score("--since", text, "drop"), 2, "--since", text)
+        for text in ("-1", "x", "1e99", "nan"):
+            with self.subTest(text):
+                self.assert_fails_with(self.score(f"--settle={text}", "drop"), 2, "--settle", text)
+
+
+class Interrupted(ResumeTest):
+    def test_what_is_done_is_written_and_the_next_run_goes_on(self):
+        self.write("drop/a.png", png(WHITE))
+        self.write("drop/b.png", png(BLACK))
+        running = self.start("--resume", "-o", "r.csv")
+        running.feed("drop/a.png\n")
+        while not self.journal_has_a_row():
+            time.sleep(0.05)
+            running.feed("drop/a.png\n")
+        running.process.send_signal(signal.SIGTERM)
+        result = running.finish(close=False)
+        self.assertEqual(143, result.code)
+        self.assertIn(b"the same command goes on from there", result.stderr)
+        self.assertEqual({"drop/a.png": "0.777300"}, self.scores())
+        self.assert_ok(self.resume("drop"))
+        self.assertEqual({"drop/a.png": "0.777300", "drop/b.png": "0.148047"}, self.scores())
+
+    def journal_has_a_row(self) -> bool:
+        try:
+            with sqlite3.connect(f"file:{self.path('r.csv.skincheck')}?mode=ro", uri=True) as database:
+                return database.execute("SELECT count(*) FROM rows").fetchone()[0] > 0
+        except sqlite3.Error:
+            return False
+
+
+class Killed(ResumeTest):
+    """The number of kills comes from SKINCHECK_TEST_KILLS; each run goes on where the one before was killed."""
+
+    IMAGES = 500
+
+    def test_the_output_is_that_of_an_undisturbed_run(self):
+        kills = int(os.environ.get("SKINCHECK_TEST_KILLS", "200"))
+        self.write_images(self.IMAGES)
+        expected = self.score("drop").stdout
+        begun = time.monotonic()
+        self.resume("drop")
+        whole = time.monotonic() - begun
+        self.assertEqual(expected, self.read("r.csv"))
+        chance = random.Random(6)
+        left_over, finished = 0, 0
+        for number in range(kills):
+            if number % 10 == 0:  # a new series: at first there is nothing, at its end nearly all
+                for name in ("r.csv", "r.csv.skincheck"):
+                    if os.path.exists(self.path(name)):
+                        os.remove(self.path(name))
+            finished += self.run_and_kill(chance.uniform(0, 1.1 * whole))
+            left_over += os.path.exists(self.path("r.csv.skincheck"))
+            if os.path.exists(self.path("r.csv")):
+                self.assertEqual(expected, self.read("r.csv"), f"after kill {number}")
+            if number % 10 == 9:
+                self.assertEqual(1, self.resume("drop").code)
+                self.assertEqual(expected, self.read("r.csv"), f"after kill {number}")
+        print(f"{kills} runs: {kills - finished} killed, {finished} were faster; {left_over} left a journal")
+        self.assertGreater(kills - finished, kills // 3)
+        self.remove_temporary_files()
+
+    def run_and_kill(self, seconds: float) -> bool:
+        """Whether it was done before."""
+        process = subprocess.Popen(
+            [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), "-q", "--resume", "-o", "r.csv", "drop"],
+            cwd=self.folder,
+            env=environment(),
+        )
+        try:
+            process.wait(seconds)
+            return True
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait() != -signal.SIGKILL
+
+    def remove_temporary_files(self) -> None:
+        """What a kill between the last write and the rename leaves is named as the man page says."""
+        for name in self.listing():
+            if name not in ("drop", "r.csv", "r.csv.skincheck"):
+                self.assertRegex(name, r"\A\.r\.csv\.skincheck-[a-z0-9]{6}\Z|\Ar\.csv\.skincheck-journal\Z")
+
+
+if __name__ == "__main__":
+    harness.main()

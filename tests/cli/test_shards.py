@@ -1,0 +1,184 @@
+"""--shard and merge: parts that are joined are the whole, byte for byte, or they are refused."""
+
+import json
+import os
+
+import harness
+from harness import SkincheckTest, csv_rows
+from images import BLACK, BLUE, GREEN, WHITE, png
+
+COLOURS = (WHITE, BLACK, GREEN, BLUE)
+
+
+class ShardsTest(SkincheckTest):
+    def setUp(self):
+        super().setUp()
+        for number in range(10):
+            self.write(f"drop/{number}.png", "none" if number == 4 else png(COLOURS[number % 4]))
+        self.write(b"drop/caf\xe9, \n.png", png())
+
+    def score_parts(self, count: int, *arguments, ending: str = "csv", **options) -> list[str]:
+        names = []
+        for index in range(1, count + 1):
+            names.append(f"p{index}.{ending}")
+            result = self.score("--shard", f"{index}/{count}", "-o", names[-1], "drop", *arguments, **options)
+            self.assertIn(result.code, (0, 1), result)
+        return names
+
+    def merge(self, *arguments, **options):
+        return self.run_skincheck("merge", *arguments, **options)
+
+
+class Joined(ShardsTest):
+    def test_parts_equal_the_whole_in_each_format(self):
+        for ending in ("csv", "jsonl", "json"):
+            for model in ("tiny-sigmoid", "tiny-softmax"):
+                whole = self.score("drop", "--format", ending, model=model)
+                for count in (1, 3, 11, 14):
+                    with self.subTest(ending=ending, model=model, count=count):
+                        parts = self.score_parts(count, ending=ending, model=model)
+                        result = self.merge(*reversed(parts))
+                        self.assertEqual(whole.stdout, result.stdout)
+                        self.assertEqual(whole.code, result.code)
+
+    def test_parts_are_even(self):
+        for count in (2, 3, 4):
+            sizes = [len(csv_rows(self.read(name))) for name in self.score_parts(count)]
+            self.assertEqual(11, sum(sizes))
+            self.assertLessEqual(max(sizes) - min(sizes), 1)
+
+    def test_lists_are_split_too(self):
+        names = "".join(f"drop/{number % 5}.png\n" for number in range(12)).encode()
+        for index in (1, 2):
+            self.score("--shard", f"{index}/2", "-o", f"p{index}.csv", "-", stdin=names)
+        self.assertEqual(self.score("-", stdin=names).stdout, self.merge("p1.csv", "p2.csv").stdout)
+
+    def test_into_a_file_and_another_format(self):
+        parts = self.score_parts(2)
+        self.assertEqual(1, self.merge("-o", "all.jsonl", *parts).code)
+        self.assertEqual(self.score("drop", "--format", "jsonl").stdout, self.read("all.jsonl"))
+        self.assertEqual(self.score("drop", "--format", "isic").stdout, self.merge("--format", "isic", *parts).stdout)
+        self.assert_fails_with(self.merge("--format", "json", *parts), 2, "--format json")
+
+    def test_parts_can_be_resumed(self):
+        whole = self.score("drop").stdout
+        self.score_parts(3, "--resume")
+        parts = self.score_parts(3, "--resume")
+        self.assertEqual(whole, self.merge(*parts).stdout)
+        os.remove(self.path("drop/0.png"))
+        result = self.score("--shard", "1/3", "--resume", "-o", "p1.csv", "drop")
+        self.assert_fails_with(result, 2, "inputs are not those", "--force")
+        result = self.score("--shard", "2/3", "--resume", "-o", "p1.csv", "drop")
+        self.assert_fails_with(result, 2, "shard 1/3", "2/3")
+
+    def test_anonymised_parts(self):
+        self.write("key", "k" * 32)
+        whole = self.score("drop", "--anonymise-paths", "key").stdout
+        self.assertEqual(whole, self.merge(*self.score_parts(3, "--anonymise-paths", "key")).stdout)
+
+    def test_an_interrupted_part_does_not_look_whole(self):
+        running = self.start("--shard", "1/2", "-o", "p1.csv")
+        running.feed("drop/0.png\ndrop/1.png\ndrop/2.png\n")
+        while not any(name.startswith(".p1.csv.skincheck-") for name in self.listing()):
+            pass
+        running.process.terminate()
+        result = running.finish(close=False)
+        self.assertEqual(143, result.code)
+        self.assertNotIn("p1.csv", self.listing())
+
+
+class Refused(ShardsTest):
+    def assert_refuses(self, parts: list[str], *texts: str) -> None:
+        self.assert_fails_with(self.merge(*parts), 2, *texts)
+
+    def test_parts_that_are_missing_or_double(self):
+        one, two, three = self.score_parts(3)
+        self.assert_refuses([one, three], "part 2/3 is missing")
+        self.assert_refuses([one, two], "part 3/3 is missing")
+        self.assert_refuses([one, two, two, three], "p2.csv and p2.csv are both part 2/3")
+
+    def test_parts_of_different_runs(self):
+        one, two = self.score_parts(2)
+        self.score("--shard", "2/2", "-o", "t.csv", "--threshold", "0.3", "drop")
+        self.assert_refuses([one, "t.csv"], "p1.csv", "t.csv", "threshold")
+        self.score("--shard", "2/2", "-o", "m.csv", "drop", model="tiny-softmax")
+        self.assert_refuses([one, "m.csv"], "model")
+        self.score("--shard", "2/2", "-o", "j.jsonl", "drop")
+        self.assert_refuses([one, "j.jsonl"], "format")
+        self.score("--shard", "2/3", "-o", "n.csv", "drop")
+        self.assert_refuses([one, "n.csv"], "one of 2 parts", "one of 3")
+
+    def test_parts_of_different_inputs(self):
+        for change in (lambda: self.write("drop/00.png", png()), lambda: os.remove(self.path("drop/0.png"))):
+            one = "p1.csv"
+            self.score("--shard", "1/2", "-o", one, "drop")
+            change()
+            self.score("--shard", "2/2", "-o", "p2.csv", "drop")
+            result = self.merge(one, "p2.csv")
+            self.assertEqual(2, result.code)
+            self.assertRegex(result.stderr, rb"not made from the same inputs|is missing|twice")
+
+    def test_parts_that_are_not_whole(self):
+        one, two = self.score_parts(2)
+        for name, gone in ((one, 2), (two, 3), (two, -1)):
+            with self.subTest(name=name, gone=gone):
+                lines = self.read(name).split(b"\n")[:-1]
+                whole = self.read(name)
+                del lines[gone]
+                self.write(name, b"\n".join(lines) + b"\n")
+                result = self.merge(one, two)
+                self.assertEqual(2, result.code, result)
+                self.write(name, whole)
+
+    def test_rows_that_were_changed(self):
+        one, two = self.score_parts(2)
+        whole = self.read(two).decode(errors="surrogateescape")
+        for old, new in (
+            ("drop/1.png", "drop/x.png"),
+            (",ok,", ",fine,"),
+            (",benign,", ",bad,"),
+            ("2/2,2,", "2/2,3,"),
+            ("2/2,2,", "2/2,12,"),
+            ("2/2,2,", "2/2,0,"),
+            (",benign,0.5,", ",,0.5,"),
+            ("0.148047", "1.148047"),
+            ("shard,item", "shard,thing"),
+        ):
+            with self.subTest(new):
+                changed = whole.replace(old, new, 1)
+                self.assertNotEqual(whole, changed)
+                self.write(two, os.fsencode(changed))
+                self.assertEqual(2, self.merge(one, two).code)
+
+    def test_what_is_no_part(self):
+        self.score("-o", "whole.csv", "drop")
+        self.assert_refuses(["whole.csv"], "no shard", "--shard")
+        for text in ("", "a,b\n1,2\n", "{", "{}\n", "[1]\n", '{"results": [1]}', '{\n"results": [{"path": 1}]}'):
+            with self.subTest(text):
+                self.write("x", text)
+                result = self.merge("x")
+                self.assertIn(result.code, (0, 2), result)
+                if text:
+                    self.assertEqual(2, result.code, result)
+        self.assert_refuses(["none.csv"], "none.csv")
+        self.assert_refuses([], "name the parts")
+
+    def test_shards_that_are_none(self):
+        for text in ("0/2", "3/2", "1", "a/b", "1/0"):
+            with self.subTest(text):
+                self.assert_fails_with(self.score("--shard", text, "drop"), 2, "--shard", text)
+        self.assert_fails_with(self.score("--shard", "1/2", "--settle", "5", "drop"), 2, "--settle")
+        self.assert_fails_with(self.score("--shard", "1/2", "--format", "isic", "drop"), 2, "submission")
+
+
+class Fields(ShardsTest):
+    def test_a_shards_rows_have_their_place(self):
+        row = csv_rows(self.score("--shard", "2/3", "drop").stdout)[1]
+        self.assertEqual(("2/3", "5"), (row["shard"], row["item"]))
+        self.assertRegex(row["inputs"], r"\A[0-9a-f]{16}\Z")
+        line = self.score("--shard", "2/3", "--format", "jsonl", "drop").stdout.split(b"\n")[1]
+        self.assertEqual(("2/3", 5, row["inputs"]), tuple(json.loads(line)[key] for key in ("shard", "item", "inputs")))
+
+
+if __name__ == "__main__":
+    harness.main()
