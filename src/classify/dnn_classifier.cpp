@@ -5,6 +5,7 @@
 #include <opencv2/dnn.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <new>
 #include <vector>
 
@@ -25,6 +26,21 @@ bool is_shape(const std::vector<int>& shape, int images, int classes) {
         return classes == 1;
     }
     return shape[1] == classes && std::all_of(shape.begin() + 2, shape.end(), one);
+}
+
+constexpr std::int64_t most_values = 1LL
+                                     << 30;  // 4 GiB, if none were used again; ResNet-50 at 224x224 has 2^24
+
+// More than `most_values` for what is no size.
+std::int64_t values_of(const cv::dnn::MatShape& shape) {
+    std::int64_t values = 1;
+    for (const int side : shape) {
+        if (side < 0 || (side > 0 && values > most_values / side)) {
+            return most_values + 1;
+        }
+        values *= side;
+    }
+    return values;
 }
 
 class DnnClassifier : public Classifier {
@@ -114,6 +130,28 @@ class DnnClassifier : public Classifier {
             fail(fmt::format("does not take images of {}x{} pixels", input_.width, input_.height), error);
         }
         expect_shape(outputs.empty() ? std::vector<int>{} : outputs.front(), 1);
+        check_expense(one_image);
+    }
+
+    // So that a network that is made to exhaust a machine is refused before it runs.
+    void check_expense(const std::vector<int>& one_image) const {
+        std::vector<int> layers;
+        std::vector<std::vector<cv::dnn::MatShape>> inputs;
+        std::vector<std::vector<cv::dnn::MatShape>> outputs;
+        try {
+            net_.getLayersShapes(one_image, layers, inputs, outputs);
+        } catch (const cv::Exception& error) {
+            fail("has layers whose sizes cannot be told", error);
+        }
+        std::int64_t values = 0;
+        for (const std::vector<cv::dnn::MatShape>& layer : outputs) {
+            for (const cv::dnn::MatShape& shape : layer) {
+                values += values_of(shape);
+                if (values > most_values) {
+                    fail(fmt::format("its layers want more than {} values for one image", most_values));
+                }
+            }
+        }
     }
 
     void expect_shape(const std::vector<int>& shape, int images) const {

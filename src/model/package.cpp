@@ -1,5 +1,6 @@
 #include "skincheck/model.hpp"
 
+#include "network.hpp"
 #include "result/descriptor.hpp"
 #include "result/sha256.hpp"
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t largest_spec = 16ULL << 20;
 constexpr std::uint64_t largest_network = 2ULL << 30;  // protobuf's own limit, and so ONNX's
+constexpr std::uint64_t largest_ratio = 100;           // of unpacked to packed; weights reach two or three
+constexpr std::uint64_t unpacked_at_once = 1ULL << 20;
 
 [[noreturn]] void fail(const std::string& path, const std::string& reason) {
     throw Fatal(ExitCode::model, path + ": " + reason);
@@ -69,6 +72,11 @@ std::string unpack(const std::string& packed, const std::string& path) {
         fail(path,
              fmt::format("unpacks to {} bytes, more than the {} that it may have", size, largest_network));
     }
+    // Memory is taken for what the file says: a few bytes must not say gigabytes.
+    if (size > unpacked_at_once && size / largest_ratio > packed.size()) {
+        fail(path,
+             fmt::format("says that its {} bytes unpack to {}, more than weights do", packed.size(), size));
+    }
     std::string bytes(static_cast<std::size_t>(size), '\0');
     const std::size_t got = ZSTD_decompress(bytes.data(), bytes.size(), packed.data(), packed.size());
     if (ZSTD_isError(got) != 0U || got != bytes.size()) {
@@ -108,6 +116,7 @@ Model load_model(const std::string& directory) {
                          "changed: install it again",
                          actual.substr(0, 12), model.spec.sha256.substr(0, 12)));
     }
+    check_network(model.onnx, path);  // whoever made the network may have made the hash too
     return model;
 }
 
