@@ -1,5 +1,7 @@
 #include "image/decode.hpp"
 
+#include "image/format.hpp"
+
 #include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
 
@@ -28,6 +30,11 @@ std::optional<Failure> check_image_size(std::uint64_t width, std::uint64_t heigh
                                                       height, limits.max_pixels)};
     }
     return std::nullopt;
+}
+
+Failure no_image() {
+    return {Status::unsupported,
+            fmt::format("not an image that this build reads ({})", image_format_names())};
 }
 
 // The words of libpng, zlib and libtiff. Not "Memory allocation of ... is beyond the ... limit", which is how

@@ -31,6 +31,12 @@ enum class JpegColours {
     rgb_unless_marked  ///< RGB if neither marker is there, as DICOM has it
 };
 
+/// Of a file that begins like none of the formats.
+Failure no_image();
+
+/// The bytes of a whole file, of whatever format: what load_image() does once it has them. Does not throw.
+Decoded decode_image(Bytes bytes, const LoadOptions& options);
+
 Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours = JpegColours::by_markers);
 Decoded decode_png(Bytes bytes, const ImageLimits& limits);
 Decoded decode_bmp(Bytes bytes, const ImageLimits& limits);

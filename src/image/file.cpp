@@ -117,8 +117,7 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
     }
     const auto format = sniff_image_format(result.bytes);
     if (!format) {
-        return image_failure(Status::unsupported,
-                             fmt::format("not an image that this build reads ({})", image_format_names()));
+        return tl::make_unexpected(no_image());
     }
     result.format = *format;
     if (size > result.bytes.size()) {

@@ -17,8 +17,10 @@ namespace skincheck {
 
 namespace {
 
-/// A progressive file may ask for any number of passes over the whole picture; real ones have about ten.
-constexpr int max_scans = 500;
+/// A file may ask for any number of passes over the whole picture, each of a few bytes; real ones have about
+/// ten. With as many as this the largest picture costs seconds of work, not minutes. libtiff has the same
+/// limit.
+constexpr int max_scans = 100;
 
 /// All that outlives a longjmp. Functions that call setjmp take it by reference and own nothing themselves.
 struct JpegState {

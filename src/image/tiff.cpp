@@ -108,6 +108,27 @@ bool is_whole(const TiffDirectory& directory, std::size_t file_size) {
     return true;
 }
 
+/// Whether strips or tiles together have more bytes than that. They may stand on one another, as blank ones
+/// do that are stored once; but each is read as a whole, so that eight bytes of file for each could stand for
+/// hours of reading. Both tags are asked, for libtiff takes either for the other.
+bool blocks_exceed(const TiffDirectory& directory, std::uint64_t most) {
+    for (const std::uint16_t tag : {tiff_tag::strip_sizes, tiff_tag::tile_sizes}) {
+        const auto sizes = directory.find(tag);
+        std::uint64_t sum = 0;
+        for (std::uint32_t i = 0; sizes && i < sizes->count; ++i) {
+            const auto size = directory.value(*sizes, i);
+            if (!size) {
+                return true;  // a type that no size has
+            }
+            sum += *size;
+        }
+        if (sum > most) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct TiffLayout {
     std::uint32_t width = 0, height = 0;
     std::uint16_t bits = 1, samples = 1, format = SAMPLEFORMAT_UINT, photometric = 0, compression = 1;
@@ -225,7 +246,8 @@ bool read_colours(TIFF* tiff, const TiffState& state, cv::Mat& pixels) {
 
 /// What libtiff's conversion does not take.
 std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
-    if (TIFFIsCODECConfigured(layout.compression) == 0) {
+    // LZMA reserves as much memory as a byte of the file says, up to 4 GiB, and libtiff sets it no limit.
+    if (TIFFIsCODECConfigured(layout.compression) == 0 || layout.compression == COMPRESSION_LZMA) {
         return Failure{Status::unsupported, fmt::format("a TIFF of compression {}", layout.compression)};
     }
     if (layout.format != SAMPLEFORMAT_UINT && layout.format != SAMPLEFORMAT_VOID) {
@@ -261,8 +283,13 @@ Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
     if (!is_whole(*directory, bytes.size())) {
         return image_failure(Status::truncated, "the TIFF ends before its picture does");
     }
-    // A tile may be larger than its picture, and a pixel has up to 8 bytes in a decoder's buffers.
-    TiffState state{bytes, 16 * std::uint64_t{width} * height + bytes.size() + (64ULL << 20)};
+    // A pixel has up to 8 bytes in a decoder's buffers.
+    const std::uint64_t unpacked = 16 * std::uint64_t{width} * height + bytes.size();
+    if (blocks_exceed(*directory, unpacked)) {
+        return image_failure(Status::corrupt, "the TIFF's strips or tiles are larger than it can hold");
+    }
+    constexpr std::uint64_t tile = 64ULL << 20;  // it may be larger than its picture
+    TiffState state{bytes, unpacked + tile};
     const Tiff tiff = open_tiff(state);
     const TiffLayout layout = tiff ? layout_of(tiff.get()) : TiffLayout{};
     if (layout.width != width || layout.height != height) {

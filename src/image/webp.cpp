@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
 
+#include <limits>
+
 namespace skincheck {
 
 namespace {
@@ -70,6 +72,9 @@ Decoded decode_webp(Bytes bytes, const ImageLimits& limits) {
     }
     if (header->animated) {
         return image_failure(Status::unsupported, "an animated WebP; only still ones are read");
+    }
+    if (said > std::numeric_limits<int>::max()) {  // what a matrix can hold
+        return image_failure(Status::too_large, "a WebP of more than 2 GiB");
     }
     const Bytes container = bytes.first(static_cast<std::size_t>(said));
     // OpenCV takes a matrix and promises in no type that it only reads it; it does.

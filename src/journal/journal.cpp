@@ -105,7 +105,7 @@ class Database final : public Journal {
         try {
             database_.exec("COMMIT");
             database_.exec("PRAGMA journal_mode = DELETE");  // takes SQLite's own empty journal away
-        } catch (const SQLite::Exception&) {  // whoever wanted to know asked commit()
+        } catch (const SQLite::Exception&) {                 // whoever wanted to know asked commit()
         }
     }
     Database(const Database&) = delete;
@@ -328,7 +328,8 @@ Row Database::read_row(SQLite::Statement& statement) const {
     const auto status = parse_status(statement.getColumn(3).getString());
     const std::string label = statement.getColumn(6).getString();
     row.error = statement.getColumn(7).getString();
-    if (!status || statement.getColumn(4).isNull() != label.empty()) {
+    if (!status || statement.getColumn(0).getInt64() < 1 ||
+        statement.getColumn(4).isNull() != label.empty()) {
         damaged(fmt::format("row {} cannot be", row.number));
     }
     row.status = *status;

@@ -80,13 +80,17 @@ Field Field::member(const std::string& key) const {
     return {*entry, path, *origin_};
 }
 
-void Field::expect_keys(std::initializer_list<std::string_view> keys) const {
+void Field::allow_keys(std::initializer_list<std::string_view> keys) const {
     for (const std::string& key : this->keys()) {
         if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
             fail(fmt::format("unknown key {}; the keys here are {}", shortened(in_ascii(key)),
                              fmt::join(keys, ", ")));
         }
     }
+}
+
+void Field::expect_keys(std::initializer_list<std::string_view> keys) const {
+    allow_keys(keys);
     for (const std::string_view key : keys) {
         member(std::string(key));
     }

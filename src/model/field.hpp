@@ -28,6 +28,8 @@ class Field {
 
     /// The value of `key` in this object.
     Field member(const std::string& key) const;
+    /// That this is an object with no other keys than these.
+    void allow_keys(std::initializer_list<std::string_view> keys) const;
     /// That this is an object with exactly these keys.
     void expect_keys(std::initializer_list<std::string_view> keys) const;
     /// The names of this object's keys, whatever they are.

@@ -110,7 +110,7 @@ class Growing(UnderWay):
                     if found["status"] == "ok":
                         self.assertEqual(right, found["malignancy"])
                     else:
-                        told = ("empty", "unsupported", "truncated", "corrupt", "io_error")
+                        told = ("empty", "unsupported", "truncated", "corrupt", "changed")
                         self.assertIn(found["status"], told)
 
 
@@ -212,8 +212,7 @@ class BetweenTwoReads(SkincheckTest):
                 file.write(self.picture(BLACK))
 
         found = self.changed_by(write_over)
-        self.assertEqual(("io_error", ""), (found["status"], found["malignancy"]), found)
-        self.assertIn("changed", found["error"])
+        self.assertEqual(("changed", ""), (found["status"], found["malignancy"]), found)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,14 @@ inline void require(bool holds, const char* otherwise) {
     }
 }
 
+/// A message for a person: something, in one line, nothing that plays with a terminal.
+inline void require_one_line(std::string_view message) {
+    require(!message.empty(), "an empty message");
+    for (const char c : message) {
+        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F, "a message with a control character");
+    }
+}
+
 /// Takes a first byte that no table begins with: seeds without one are plain tables.
 inline unsigned take_choice(std::string_view& table) {
     if (table.empty() || static_cast<unsigned char>(table[0]) >= 0x20 || table[0] == '\t' ||
