@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 
-#include <opencv2/core/utility.hpp>
+#include "cli/version.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,9 +50,7 @@ void add_message_options(CLI::App& app, Verbosity& chosen) {
 std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector<std::string>& paths) {
     app.allow_extras();
     app.set_help_flag("-h,--help", "Print this help")->group("Messages");
-    app.set_version_flag("-V,--version",
-                         fmt::format("skincheck {} (OpenCV {})", SKINCHECK_VERSION, cv::getVersionString()),
-                         "Print the version")
+    app.set_version_flag("-V,--version", version_text, "Print the versions and settings for a bug report")
         ->group("Messages");
     const auto separator = std::find(arguments.begin(), arguments.end(), "--");
     const std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1,
@@ -64,7 +63,7 @@ std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector
     } catch (const CLI::CallForHelp&) {
         return app.help();
     } catch (const CLI::CallForVersion& version) {
-        return version.what() + std::string("\n");
+        return version.what();
     } catch (const CLI::ParseError& error) {
         throw Fatal(ExitCode::usage, error.what());
     }

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 
 import harness
@@ -107,13 +108,36 @@ class CommandLine(SkincheckTest):
         self.assert_fails_with(self.score("a.png", "-q", "-v"), USAGE)
 
     def test_version(self):
-        for option in ("--version", "-V"):
-            result = self.run_skincheck(option)
+        for arguments in (["--version"], ["-V"], ["preprocess", "-V"], ["evaluate", "--version"]):
+            result = self.run_skincheck(*arguments)
             self.assert_ok(result)
-            self.assertRegex(
-                result.stdout.decode(), r"\Askincheck \d+\.\d+\.\d+ \(OpenCV \d+\.\d+\.\d+\S*\)\n\Z"
-            )
             self.assertEqual(b"", result.stderr)
+            first, *lines = result.stdout.decode().removesuffix("\n").split("\n")
+            self.assertRegex(first, r"\Askincheck \d+\.\d+\.\d+\Z")
+            told = dict(re.split(r" {2,}", line, maxsplit=1) for line in lines)
+            for name, pattern in (
+                ("build", r"[A-Za-z]+ \d+\.\d+"),
+                ("OpenCV", r"\d+\.\d+\.\d+"),
+                ("devices", r"cpu"),
+                ("decoders", r"libjpeg\S* \d.*, libpng \d.*, LIBTIFF, Version \d.*, WebP "),
+                ("processor", r"\d+ cores .* OpenCV uses \S"),
+                ("system", r"Linux .* glibc \d"),
+                ("model path", r"not set"),
+                ("model", r"skincheck-resnet50"),
+            ):
+                self.assertRegex(told.pop(name), pattern)
+            self.assertEqual({}, told)
+
+    def test_version_tells_which_model_there_is(self):
+        model = shutil.copytree(MODELS / "tiny-sigmoid", self.path("models/skincheck-resnet50"))
+        for folder in (self.path("models"), "/nowhere:" + self.path("models")):
+            told = self.run_skincheck("-V", env={"SKINCHECK_MODEL_PATH": folder}).stdout.decode()
+            self.assertIn(f"\nmodel path  {folder}\n", told)
+            self.assertTrue(told.endswith(f"\nmodel       {model_id()} in {model}\n"), told)
+        self.write("models/skincheck-resnet50/model.json", "{")
+        result = self.run_skincheck("-V", env={"SKINCHECK_MODEL_PATH": self.path("models")})
+        self.assert_ok(result)
+        self.assertRegex(result.stdout.decode(), r"\nmodel +\S+/skincheck-resnet50/model\.json: ")
 
     def test_help(self):
         for arguments in (

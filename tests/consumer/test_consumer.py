@@ -94,6 +94,16 @@ class Installed(SkincheckTest):
         self.assertTrue((prefix / "share/man/man1/skincheck.1").is_file())
         self.assertTrue((prefix / "include/skincheck/result.hpp").is_file())
         self.assertTrue(list(prefix.glob("share/doc/*/LICENSE")))
+        for completion in ("bash-completion/completions/skincheck", "zsh/*/_skincheck", "fish/*/skincheck.fish"):
+            self.assertTrue(list(prefix.glob(f"share/{completion}")), completion)
+        self.assertEqual([], list(prefix.rglob("lintian")))
+
+    def test_the_component_runtime_is_what_a_user_needs(self):
+        self.cmake("--install", setting("SKINCHECK_BUILD_DIR"), "--component", "runtime", "--prefix", self.path("p"))
+        prefix = pathlib.Path(self.path("p"))
+        self.assertEqual(["bin", "share"], self.listing("p"))
+        self.assertEqual([], [file for file in prefix.rglob("*") if file.suffix in (".hpp", ".a", ".cmake", ".so")])
+        self.assertIn("skincheck 0.", self.command(str(prefix / "bin" / "skincheck"), "--version"))
 
 
 if __name__ == "__main__":
