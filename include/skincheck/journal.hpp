@@ -36,7 +36,7 @@ class Journal {
     /// keeps its number; Fatal (usage) when the row there has another digest, because then other inputs came
     /// before it.
     struct Place {
-        bool done = false;         ///< its row is there, has a score, and is of this content of the file
+        bool done = false;         ///< its row is there, has a score, and the file is not known to be another
         std::uint64_t number = 0;  ///< of its row, which may be still to be written
     };
     virtual Place place(const Item& item, const std::optional<FileStamp>& stamp) = 0;

@@ -61,11 +61,14 @@ void bind_path(SQLite::Statement& statement, int place, const std::string& path)
     statement.bind(place, path.data(), static_cast<int>(path.size()));
 }
 
-/// Of a row whose columns 0 to 2 are malignancy, size and time of change.
+/// Of a row whose columns 0 to 2 are malignancy, size and time of change. A file that went away, or cannot be
+/// looked at now, does not take the score of what it was.
 bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp) {
-    return stamp && !statement.getColumn(0).isNull() && !statement.getColumn(1).isNull() &&
-           from_database(statement.getColumn(1).getInt64()) == stamp->size &&
-           statement.getColumn(2).getInt64() == stamp->modified;
+    if (statement.getColumn(0).isNull() || statement.getColumn(1).isNull()) {
+        return false;
+    }
+    return !stamp || (from_database(statement.getColumn(1).getInt64()) == stamp->size &&
+                      statement.getColumn(2).getInt64() == stamp->modified);
 }
 
 /// What SQLite throws, in our words.
@@ -130,7 +133,7 @@ class Database final : public Journal {
                                 const std::optional<FileStamp>& stamp);
     Place row_of_path(const std::string& path, const std::optional<FileStamp>& stamp);
     Row read_row(SQLite::Statement& statement) const;
-    std::optional<Settings> settings();
+    std::optional<Settings> stored_settings();
     [[noreturn]] void damaged(const std::string& reason) const { throw DamagedJournal(file_, reason); }
 
     /// Runs `call` alone, and tells what SQLite throws in our words.
@@ -204,7 +207,7 @@ void Database::flush() {
     flushed_ = Clock::now();
 }
 
-std::optional<Settings> Database::settings() {
+std::optional<Settings> Database::stored_settings() {
     Settings found;
     SQLite::Statement select(database_, "SELECT name, value FROM settings ORDER BY place");
     while (select.executeStep()) {
@@ -213,12 +216,12 @@ std::optional<Settings> Database::settings() {
     return found.empty() ? std::nullopt : std::optional(std::move(found));
 }
 
-std::optional<std::string> Database::agree(const Settings& wanted) {
+std::optional<std::string> Database::agree(const Settings& settings) {
     return guarded([&]() -> std::optional<std::string> {
-        const std::optional<Settings> found = settings();
+        const std::optional<Settings> found = stored_settings();
         if (!found) {
             SQLite::Statement insert(database_, "INSERT INTO settings(name, value) VALUES (?, ?)");
-            for (const auto& [name, value] : wanted) {
+            for (const auto& [name, value] : settings) {
                 insert.reset();
                 insert.bind(1, name);
                 insert.bind(2, value);
@@ -227,8 +230,8 @@ std::optional<std::string> Database::agree(const Settings& wanted) {
             flush();
             return std::nullopt;
         }
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            const auto& [name, value] = wanted[i];
+        for (std::size_t i = 0; i < settings.size(); ++i) {
+            const auto& [name, value] = settings[i];
             if (i >= found->size() || (*found)[i].first != name) {
                 return "it was written by another version of skincheck";
             }
@@ -361,8 +364,14 @@ void Database::for_each(const std::function<void(const Row&)>& call) {
             database_,
             "SELECT number, digest, path, status, malignancy, probabilities, label, error "
             "FROM rows ORDER BY number");
+        std::uint64_t last = 0;
         while (select.executeStep()) {
-            call(read_row(select));
+            const Row row = read_row(select);
+            if (row.number <= last) {  // a tree of pages that leads back
+                damaged("its rows are out of order");
+            }
+            last = row.number;
+            call(row);
         }
     });
 }
@@ -396,7 +405,7 @@ bool Database::empty() {
 }
 
 bool Database::fresh() {
-    return guarded([this] { return !settings(); });
+    return guarded([this] { return !stored_settings(); });
 }
 
 std::unique_ptr<Journal> make_database(const std::string& file, int lock) {

@@ -118,6 +118,7 @@ Merged merge(const std::vector<std::string>& files) {
     Merged merged;
     merged.rows = temporary_journal();
     std::vector<Part> parts;
+    parts.reserve(files.size());
     std::string twice;
     for (const std::string& file : files) {
         parts.push_back(read_part(file, [&](const Row& row) {

@@ -57,6 +57,10 @@ class PartReader {
     }
 
   private:
+    template <typename Value>
+    Value need(const std::optional<Value>& value, std::string_view name, const std::string& text) const;
+    bool set_fact(std::string_view name, const std::string& text);
+    bool set_score(Row& row, std::string_view name, const std::string& text) const;
     void set(Row& row, std::string_view name, const std::string& text);
     void set_same(std::string& fact, const std::string& text, std::string_view name) const;
 
@@ -87,51 +91,71 @@ void PartReader::set_same(std::string& fact, const std::string& text, std::strin
     fact = text;
 }
 
-void PartReader::set(Row& row, std::string_view name, const std::string& text) {
-    const auto need = [&](auto value) {
-        if (!value) {
-            refuse(fmt::format("'{}' is no {} that skincheck writes", one_line(text), name));
-        }
-        return *value;
-    };
-    if (name == "path") {
-        row.path = text;
-    } else if (name == "path_base64") {
-        base64_ = need(from_base64(text));
-    } else if (name == "status") {
-        row.status = need(parse_status(text));
-    } else if (name == "error") {
-        row.error = text;
-    } else if (name == "threshold") {
-        need(probability_in(text));
+template <typename Value>
+Value PartReader::need(const std::optional<Value>& value, std::string_view name,
+                       const std::string& text) const {
+    if (!value) {
+        refuse(fmt::format("'{}' is no {} that skincheck writes", one_line(text), name));
+    }
+    return *value;
+}
+
+/// What is the same in all rows of a part. False for any other column.
+bool PartReader::set_fact(std::string_view name, const std::string& text) {
+    if (name == "threshold") {
+        need(probability_in(text), name, text);
         set_same(part_.facts.threshold, text, name);
     } else if (name == "model") {
         set_same(part_.facts.model, text, name);
     } else if (name == shard_field) {
-        const Shard shard = need(parse_shard(text));
+        const Shard shard = need(parse_shard(text), name, text);
         if (part_.shard && *part_.shard != shard) {
             refuse(fmt::format("it is of part {}, and those before it of {}", text, to_string(*part_.shard)));
         }
         part_.shard = shard;
-    } else if (name == item_field) {
-        row.number = need(number_in<std::uint64_t>(text));
-    } else if (name == inputs_field) {
-        row.digest = need(number_in<std::uint64_t>(text, 16));
-    } else if (name == "malignancy") {
-        if (!text.empty()) {
-            row.score = row.score.value_or(Score{});
-            row.score->malignancy = need(probability_in(text));
-        }
-    } else if (name == "label") {
-        if (!text.empty()) {
-            row.label = text == to_string(Label::malignant) ? Label::malignant : Label::benign;
-            need(text == to_string(*row.label) ? row.label : std::nullopt);
-        }
-    } else if (name.starts_with("p_")) {
-        if (!text.empty() && row.score) {
-            row.score->probabilities.push_back(need(probability_in(text)));
-        }
     } else {
+        return false;
+    }
+    return true;
+}
+
+/// What the network said; empty where it said nothing. False for any other column.
+bool PartReader::set_score(Row& row, std::string_view name, const std::string& text) const {
+    if (name != "malignancy" && name != "label" && !name.starts_with("p_")) {
+        return false;
+    }
+    if (text.empty()) {
+        return true;
+    }
+    if (name == "label") {
+        row.label = text == to_string(Label::malignant) ? Label::malignant : Label::benign;
+        need(text == to_string(*row.label) ? row.label : std::nullopt, name, text);
+        return true;
+    }
+    row.score = row.score.value_or(Score{});
+    const double value = need(probability_in(text), name, text);
+    if (name == "malignancy") {
+        row.score->malignancy = value;
+    } else {
+        row.score->probabilities.push_back(value);
+    }
+    return true;
+}
+
+void PartReader::set(Row& row, std::string_view name, const std::string& text) {
+    if (name == "path") {
+        row.path = text;
+    } else if (name == "path_base64") {
+        base64_ = need(from_base64(text), name, text);
+    } else if (name == "status") {
+        row.status = need(parse_status(text), name, text);
+    } else if (name == "error") {
+        row.error = text;
+    } else if (name == item_field) {
+        row.number = need(number_in<std::uint64_t>(text), name, text);
+    } else if (name == inputs_field) {
+        row.digest = need(number_in<std::uint64_t>(text, 16), name, text);
+    } else if (!set_fact(name, text) && !set_score(row, name, text)) {
         refuse(fmt::format("'{}' is no column that skincheck writes", one_line(name)));
     }
 }

@@ -201,7 +201,7 @@ class Check {
     }
 
     void check_sizes(std::string_view name, const std::vector<std::int64_t>& numbers) const {
-        const auto size = std::find_if(sizes.begin(), sizes.end(),
+        const auto* const size = std::find_if(sizes.begin(), sizes.end(),
                                        [&](const SizeAttribute& one) { return one.name == name; });
         if (size == sizes.end()) {
             return;
@@ -309,7 +309,7 @@ class Check {
 
     void check_data(std::string_view name, std::uint64_t type, std::uint64_t total,
                     const std::array<std::uint64_t, 12>& held) const {
-        const auto known = std::find_if(data_types.begin(), data_types.end(),
+        const auto* const known = std::find_if(data_types.begin(), data_types.end(),
                                         [&](const DataType& one) { return one.number == type; });
         if (known == data_types.end()) {
             fail(fmt::format("its tensor {} is of the data type {}, which is none that can be read",

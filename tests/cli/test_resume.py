@@ -70,6 +70,15 @@ class GoingOn(ResumeTest):
         self.assert_ok(self.resume("drop"))
         self.assertEqual(before, self.read("r.csv"))
 
+    def test_a_list_that_names_a_file_that_went_away(self):
+        for name in ("a", "b"):
+            self.write(f"{name}.png", png())
+        self.resume("a.png", "b.png")
+        before = self.read("r.csv")
+        os.remove(self.path("b.png"))
+        self.assert_ok(self.resume("a.png", "b.png"))
+        self.assertEqual(before, self.read("r.csv"))
+
     def test_a_file_with_another_content_is_scored_again_in_its_place(self):
         for name in ("a", "b"):
             self.write(f"drop/{name}.png", png(WHITE))
