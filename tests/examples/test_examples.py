@@ -1,9 +1,15 @@
 """The scripts of examples/ do what they say, on the drawn images and on what else may lie in a folder."""
 
+import base64
 import fcntl
+import json
 import os
+import pathlib
+import shlex
 import shutil
+import stat
 import subprocess
+import time
 
 import harness
 from harness import EXECUTABLE, MODELS, PATIENCE, SOURCE, Result, SkincheckTest, csv_rows, environment, setting
@@ -21,9 +27,15 @@ class ExampleTest(SkincheckTest):
         os.mkdir(self.path("drop"))
 
     def example(self, script: str, *arguments: str, models: str = "models") -> Result:
+        return self.run_here([EXAMPLES / script, *arguments], models)
+
+    def shell(self, command: str) -> Result:
+        return self.run_here(["sh", "-c", command])
+
+    def run_here(self, command: list, models: str = "models") -> Result:
         path = os.path.dirname(EXECUTABLE) + os.pathsep + os.environ["PATH"]
-        done = subprocess.run([EXAMPLES / script, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              env=environment(PATH=path, SKINCHECK_MODEL_PATH=self.path(models)),
+        done = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL,
+                              env=environment(PATH=path, SKINCHECK_MODEL_PATH=self.path(models), HOME=self.folder),
                               capture_output=True, timeout=PATIENCE, check=False)
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -66,57 +78,273 @@ class Dump(ExampleTest):
         self.assertFalse(os.path.exists(self.path("results.csv")))
 
 
-class Cron(ExampleTest):
-    def cron(self, **options) -> Result:
-        return self.example("cron-drop-folder", "drop", "state", **options)
+class DropFolderTest(ExampleTest):
+    """Files in it are an hour old, so that they have settled."""
 
-    def runs(self) -> list[list[dict]]:
-        """The rows of each run so far."""
-        return [csv_rows(self.read(f"state/results/{name}")) for name in self.listing("state/results")]
+    def put(self, name: bytes, drawn: str = "round.jpg", age: int = 3600) -> bytes:
+        path = super().put(name, drawn)
+        self.age(path, age)
+        return path
 
-    def scored(self) -> list[bytes]:
-        return sorted(os.fsencode(row["path"]) for rows in self.runs() for row in rows if row["status"] == "ok")
+    def put_bytes(self, name: str, data: bytes, age: int = 3600) -> bytes:
+        path = os.fsencode(self.write(f"drop/{name}", data))
+        self.age(path, age)
+        return path
 
+    @staticmethod
+    def age(path: bytes, seconds: int) -> None:
+        os.utime(path, (time.time() - seconds,) * 2)
+
+    def cron(self, *arguments: str, **options) -> Result:
+        return self.example("cron-drop-folder", "drop", "state", *arguments, **options)
+
+    def rows(self, name: str = "state/results.jsonl") -> dict[bytes, dict]:
+        """Each path's row; that a path has one row only is checked."""
+        rows = [json.loads(line) for line in self.read(name).decode().splitlines()]
+        paths = [base64.b64decode(r["path_base64"]) if "path_base64" in r else r["path"].encode() for r in rows]
+        self.assertEqual(len(paths), len(set(paths)))
+        return dict(zip(paths, rows))
+
+    def statuses(self, name: str = "state/results.jsonl") -> dict[bytes, str]:
+        return {path: row["status"] for path, row in self.rows(name).items()}
+
+
+class Cron(DropFolderTest):
     def test_each_file_is_scored_once_whatever_its_name(self):
         first = [self.put(name) for name in ODD_NAMES]
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual(sorted(first), self.scored())
+        self.assertEqual(dict.fromkeys(first, "ok"), self.statuses())
+        before = self.read("state/results.jsonl")
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual(1, len(self.runs()))
+        self.assertEqual(before, self.read("state/results.jsonl"))
         second = self.put(b"later.jpg")
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual(2, len(self.runs()))
-        self.assertEqual(sorted([*first, second]), self.scored())
-        self.assertEqual(2, self.read("state/log").count(b"all scored"))
+        self.assertEqual(dict.fromkeys([*first, second], "ok"), self.statuses())
+        self.assertTrue(self.read("state/results.jsonl").startswith(before))
+        self.assertEqual(0o700, stat.S_IMODE(os.stat(self.path("state")).st_mode))
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(self.path("state/results.jsonl")).st_mode))
 
-    def test_a_file_that_was_still_being_copied_is_tried_again_when_it_has_grown(self):
+    def test_a_file_that_may_still_be_copied_waits_and_one_that_has_grown_is_tried_again(self):
         whole = (EXAMPLES / "images" / "round.jpg").read_bytes()
-        path = os.fsencode(self.write("drop/a.jpg", whole[:9000]))
+        old = self.put_bytes("old.jpg", whole[:9000])
+        young = self.put_bytes("young.jpg", whole[:9000], age=0)
         self.assertEqual(1, self.cron().code)
-        self.assertEqual([], self.scored())
+        self.assertEqual({old: "truncated"}, self.statuses())
+        self.put_bytes("old.jpg", whole, age=1800)
+        self.put_bytes("young.jpg", whole, age=1800)
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual(1, len(self.runs()))
-        self.write("drop/a.jpg", whole)
+        self.assertEqual({old: "ok", young: "ok"}, self.statuses())
+
+    def test_the_row_of_a_file_that_went_away_stays(self):
+        gone, there = self.put(b"a.jpg"), self.put(b"b.jpg")
+        self.assertEqual(0, self.cron().code)
+        os.remove(gone)
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual([path], self.scored())
+        self.assertEqual({gone: "ok", there: "ok"}, self.statuses())
 
     def test_a_run_that_fails_marks_nothing_as_done(self):
         path = self.put(b"a.jpg")
         result = self.cron(models=self.unusable_model())
         self.assertEqual(3, result.code)
-        self.assertIn(b"exit code 3; see state/log", result.stderr)
-        self.assertEqual([], self.runs())
+        self.assertIn(b"error: ", result.stderr)
+        self.assertFalse(os.path.exists(self.path("state/results.jsonl")))
         self.assertEqual(Result(0, b"", b""), self.cron())
-        self.assertEqual([path], self.scored())
+        self.assertEqual({path: "ok"}, self.statuses())
 
     def test_a_second_run_keeps_out(self):
         self.put(b"a.jpg")
         os.mkdir(self.path("state"))
-        with open(self.path("state/lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            result = self.cron()
-        self.assertEqual((0, b"cron-drop-folder: another run is at work; nothing done\n"), result[:2])
-        self.assertEqual([], self.runs())
+        for lock, arguments in (("results.jsonl.skincheck", []), ("lock", ["done", "failed"])):
+            with open(self.path(f"state/{lock}"), "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.assertEqual(Result(0, b"", b""), self.cron(*arguments))
+            self.assertFalse(os.path.exists(self.path("state/results.jsonl")))
+            self.assertEqual([b"a.jpg"], os.listdir(os.fsencode(self.path("drop"))))
+
+    def test_what_was_tried_is_moved_and_keeps_its_row(self):
+        good, bad = self.put(b"a.jpg"), self.put_bytes("bad.jpg", b"no image")
+        young = self.put(b"young.jpg", age=0)
+        self.assertEqual(1, self.cron("done", "failed").code)
+        self.assertEqual((["a.jpg"], ["bad.jpg"]), (self.listing("done"), self.listing("failed")))
+        self.assertEqual(["young.jpg"], self.listing("drop"))
+        self.age(young, 1800)
+        self.assertEqual(Result(0, b"", b""), self.cron("done", "failed"))
+        self.assertEqual({good: "ok", bad: "unsupported", young: "ok"}, self.statuses())
+        self.assertEqual([], self.listing("drop"))
+
+    def test_the_line_in_crontab_does_the_same(self):
+        line, = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if line.startswith("*")]
+        path = self.put(b"a.jpg")
+        os.mkdir(self.path("state"))
+        command = line.split(None, 5)[5].replace("/var/lib/skincheck", self.path("state"))
+        command = command.replace("/srv/drop", self.path("drop")).replace("skincheck --", f"{EXECUTABLE} --")
+        done = self.shell(command)
+        self.assertEqual(Result(0, b"", b""), done)
+        self.assertEqual({path: "ok"}, self.statuses())
+
+
+class Systemd(DropFolderTest):
+    SERVICE = (EXAMPLES / "skincheck-drop.service").read_text()
+
+    def test_its_files_are_in_order(self):
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd-analyze is not installed")
+        self.write("units/skincheck-drop.service", self.SERVICE.replace("/usr/bin/skincheck", EXECUTABLE))
+        shutil.copy(EXAMPLES / "skincheck-drop.timer", self.path("units"))
+        units = [self.path(f"units/{name}") for name in self.listing("units")]
+        result = self.shell(shlex.join(["systemd-analyze", "--man=no", "verify", *units]))
+        if b"Failed to" in result.stderr and b"skincheck" not in result.stderr:
+            self.skipTest(f"systemd-analyze does not work here: {result.stderr.decode()}")
+        self.assertEqual(Result(0, b"", b""), result)
+
+    def test_what_the_service_starts_scores_the_drop_folder(self):
+        command, = [line[len("ExecStart="):] for line in self.SERVICE.splitlines() if line.startswith("ExecStart=")]
+        command = command.replace("/usr/bin/skincheck", EXECUTABLE).replace("%S", self.path("state"))
+        command = command.replace("/srv/drop", self.path("drop"))
+        os.makedirs(self.path("state/skincheck"))
+        good, bad = self.put(b"a.jpg"), self.put_bytes("bad.jpg", b"no image")
+        result = self.shell(command)
+        self.assertEqual(1, result.code)
+        self.assertIn("SuccessExitStatus=1 143", self.SERVICE)
+        self.assertIn(b"2 images: 1 scored", result.stderr)
+        self.assertEqual({good: "ok", bad: "unsupported"}, self.statuses("state/skincheck/results.jsonl"))
+
+
+class MoveDone(DropFolderTest):
+    def setUp(self):
+        super().setUp()
+        if shutil.which("jq") is None:
+            self.skipTest("jq is not installed")
+
+    def score_drop(self) -> None:
+        self.assertLessEqual(self.score("--format", "jsonl", "--output", "results.jsonl", "drop").code, 1)
+
+    def move(self, *more: str) -> Result:
+        return self.example("move-done", "drop", "results.jsonl", "done", "failed", *more)
+
+    def contents(self, folder: str) -> dict[bytes, bytes]:
+        top = os.fsencode(self.path(folder))
+        files = [os.path.join(path, name) for path, _, names in os.walk(top) for name in names]
+        return {os.path.relpath(path, top): pathlib.Path(os.fsdecode(path)).read_bytes() for path in files}
+
+    def test_all_names_arrive_below_the_same_folders(self):
+        os.makedirs(self.path("drop/-sub dir"))
+        names = [*ODD_NAMES, b"two  spaces .jpg", b"quote'.jpg", b"$(touch x) `y`.jpg", b"\\n.jpg",
+                 b"-sub dir/-n.jpg", b"\n.jpg"]
+        for name in names:
+            self.put(name)
+        self.put_bytes("bad\n.jpg", b"no image")
+        os.makedirs(self.path("drop/fifos"))
+        os.mkfifo(self.path("drop/fifos/pipe.jpg"))
+        before = self.contents_but_fifo()
+        self.score_drop()
+        self.assertEqual(Result(0, b"", b""), self.move())
+        self.assertEqual(set(names), set(self.contents("done")))
+        self.assertEqual({b"bad\n.jpg"}, set(self.contents("failed")))
+        self.assertEqual(before, {**self.contents("done"), **self.contents("failed")})
+        self.assertEqual(["pipe.jpg"], self.listing("drop/fifos"))
+        self.assertEqual(Result(0, b"", b""), self.move())
+        self.assertEqual(set(names), set(self.contents("done")))
+
+    def contents_but_fifo(self) -> dict[bytes, bytes]:
+        os.rename(self.path("drop/fifos"), self.path("aside"))
+        found = self.contents("drop")
+        os.rename(self.path("aside"), self.path("drop/fifos"))
+        return found
+
+    def test_nothing_is_overwritten(self):
+        self.put(b"a.jpg")
+        self.put(b"b.jpg")
+        self.write("drop/bad.jpg", "no image")
+        self.age(os.fsencode(self.path("drop/bad.jpg")), 3600)
+        self.write("done/a.jpg", "of yesterday")
+        self.write("failed/bad.jpg/file", "a folder of that name")
+        self.score_drop()
+        result = self.move()
+        self.assertEqual(1, result.code)
+        self.assertIn(b"drop/a.jpg stays: ", result.stderr)
+        self.assertIn(b"drop/bad.jpg stays: ", result.stderr)
+        self.assertEqual(b"of yesterday", self.read("done/a.jpg"))
+        self.assertEqual((["a.jpg", "bad.jpg"], ["a.jpg", "b.jpg"]), (self.listing("drop"), self.listing("done")))
+        self.assertEqual(["file"], self.listing("failed/bad.jpg"))
+
+    def test_what_changed_after_the_run_began_stays(self):
+        path = self.put(b"a.jpg")
+        self.age(os.fsencode(self.write("begun", "")), 60)
+        self.age(path, 30)
+        self.score_drop()
+        result = self.move("begun")
+        self.assertEqual(1, result.code)
+        self.assertIn(b"may have changed", result.stderr)
+        self.assertEqual(["a.jpg"], self.listing("drop"))
+        self.assertFalse(os.path.exists(self.path("done/a.jpg")))
+
+    def test_only_what_lies_in_the_drop_folder_is_moved(self):
+        self.put(b"a.jpg")
+        for name in ("beside.jpg", "dropped/c.jpg"):
+            shutil.copyfile(EXAMPLES / "images/round.jpg", self.write(name, ""))
+            self.age(os.fsencode(self.path(name)), 3600)
+        self.score("--format", "jsonl", "-o", "results.jsonl", "drop", "drop/../beside.jpg", "dropped", "beside.jpg")
+        self.assertEqual(Result(0, b"", b""), self.move())
+        self.assertEqual({b"a.jpg"}, set(self.contents("done")))
+        self.assertEqual((["c.jpg"], True), (self.listing("dropped"), os.path.exists(self.path("beside.jpg"))))
+
+    def test_results_that_end_early_are_told(self):
+        self.put(b"a.jpg")
+        self.score_drop()
+        self.write("results.jsonl", self.read("results.jsonl")[:-20])
+        result = self.move()
+        self.assertEqual(1, result.code)
+        self.assertIn(b"parse error", result.stderr)
+        self.assertEqual(["a.jpg"], self.listing("drop"))
+
+
+class Parallel(DropFolderTest):
+    def setUp(self):
+        super().setUp()
+        if shutil.which("parallel") is None:
+            self.skipTest("GNU parallel is not installed")
+        for name in [*ODD_NAMES, b"c.jpg", b"d.jpg"]:
+            self.put(name)
+
+    def shards(self, *arguments: str) -> Result:
+        return self.example("parallel-shards", "drop", *arguments)
+
+    def whole(self, *arguments: str) -> bytes:
+        return self.score(*arguments, self.path("drop")).stdout
+
+    def test_the_parts_make_the_output_of_one_run(self):
+        for count in ("1", "3", "12"):
+            result = self.shards(f"it's {count}.csv", count)
+            self.assertEqual((0, b""), result[:2], result)
+            self.assertEqual(self.whole(), self.read(f"it's {count}.csv"))
+        self.assertEqual(0, self.shards("out.json", "2").code)
+        self.assertEqual(self.whole("--format", "json"), self.read("out.json"))
+
+    def test_images_without_a_score_are_merged_and_told(self):
+        self.put_bytes("bad.jpg", b"no image")
+        self.assertEqual(1, self.shards("out.csv", "3").code)
+        self.assertEqual(self.whole(), self.read("out.csv"))
+
+    def test_a_shard_that_fails_means_no_merge_and_the_same_command_goes_on(self):
+        os.makedirs(self.path("out.csv.parts/2-of-3.csv"))
+        result = self.shards("out.csv", "3")
+        self.assertEqual(3, result.code)
+        self.assertIn(b"a shard failed, so nothing is merged", result.stderr)
+        self.assertFalse(os.path.exists(self.path("out.csv")))
+        os.rmdir(self.path("out.csv.parts/2-of-3.csv"))
+        self.assertEqual(0, self.shards("out.csv", "3").code)
+        self.assertEqual(self.whole(), self.read("out.csv"))
+
+    def test_jobs_may_go_to_other_machines(self):
+        # What ssh does with its words, without another machine: ssh [OPTION...] HOST [--] COMMAND...
+        far = self.write("ssh", '#!/bin/sh\nwhile [ "$1" != elsewhere ]; do shift; done\nshift\n[ "$1" != -- ] || shift\n'
+                                'echo used >>"${0%/*}/used"\nexec sh -c "$*"\n')
+        os.chmod(far, 0o700)
+        result = self.shards("out.csv", "2", "--ssh", far, "--sshlogin", "2/elsewhere")
+        self.assertEqual(0, result.code, result)
+        self.assertEqual(self.whole(), self.read("out.csv"))
+        self.assertTrue(self.read("used"))
 
 
 class Pipe(ExampleTest):
