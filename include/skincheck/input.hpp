@@ -63,8 +63,9 @@ class Source {
   public:
     virtual ~Source() = default;
 
-    /// The next item; nothing at the end, or after a cancellation but for what ready() had found. Blocks while a pipe has no complete path.
-    /// Throws Fatal (usage) when a list cannot be read or is no list of paths.
+    /// The next item; nothing at the end, or after a cancellation but for what ready() had found. Blocks
+    /// while a pipe has no complete path. Throws Fatal (usage) when a list cannot be read or is no list of
+    /// paths.
     virtual std::optional<Item> next() = 0;
 
     /// Whether next() would return without waiting for a pipe or terminal, so that nobody waits for a batch

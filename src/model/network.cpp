@@ -202,7 +202,7 @@ class Check {
 
     void check_sizes(std::string_view name, const std::vector<std::int64_t>& numbers) const {
         const auto* const size = std::find_if(sizes.begin(), sizes.end(),
-                                       [&](const SizeAttribute& one) { return one.name == name; });
+                                              [&](const SizeAttribute& one) { return one.name == name; });
         if (size == sizes.end()) {
             return;
         }
@@ -310,7 +310,7 @@ class Check {
     void check_data(std::string_view name, std::uint64_t type, std::uint64_t total,
                     const std::array<std::uint64_t, 12>& held) const {
         const auto* const known = std::find_if(data_types.begin(), data_types.end(),
-                                        [&](const DataType& one) { return one.number == type; });
+                                               [&](const DataType& one) { return one.number == type; });
         if (known == data_types.end()) {
             fail(fmt::format("its tensor {} is of the data type {}, which is none that can be read",
                              quoted(name), type));
