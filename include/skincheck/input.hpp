@@ -19,10 +19,11 @@ namespace skincheck {
 struct Item {
     std::string path;  ///< bytes, never re-encoded
     std::optional<Failure>
-        failure;               ///< known before opening it, for instance a directory that may not be read
-    std::string name{};        ///< what is written in place of the path; empty: the path itself
-    std::uint64_t number = 0;  ///< from 1, in the order of all inputs, those of other shards too
-    std::uint64_t digest = 0;  ///< with a shard: of all inputs up to this one, see extend_digest()
+        failure;  ///< known before opening it, for instance a directory that may not be read
+    std::optional<FileStamp> stamp{};  ///< of the file, where it was looked at already
+    std::string name{};                ///< what is written in place of the path; empty: the path itself
+    std::uint64_t number = 0;          ///< from 1, in the order of all inputs, those of other shards too
+    std::uint64_t digest = 0;          ///< with a shard: of all inputs up to this one, see extend_digest()
 
     const std::string& written() const { return name.empty() ? path : name; }
 };

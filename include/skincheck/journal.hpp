@@ -31,7 +31,7 @@ class Journal {
     /// others.
     virtual std::optional<std::string> agree(const Settings& settings) = 0;
 
-    /// What is to be done for an item whose file has `stamp` now (nothing: it cannot be looked at). A path
+    /// What is to be done for an item; without a stamp its file cannot be looked at. A path
     /// that comes for the n-th time since the journal was opened meets its n-th row. An item with a digest
     /// keeps its number; Fatal (usage) when the row there has another digest, because then other inputs came
     /// before it.
@@ -39,7 +39,7 @@ class Journal {
         bool done = false;         ///< its row is there, has a score, and the file is not known to be another
         std::uint64_t number = 0;  ///< of its row, which may be still to be written
     };
-    virtual Place place(const Item& item, const std::optional<FileStamp>& stamp) = 0;
+    virtual Place place(const Item& item) = 0;
 
     /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
     virtual bool put(const Row& row, bool replace) = 0;

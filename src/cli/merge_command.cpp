@@ -1,6 +1,7 @@
 #include "skincheck/merge.hpp"
 
 #include "cli/commands.hpp"
+#include "cli/rows.hpp"
 
 #include <fmt/format.h>
 
@@ -16,15 +17,7 @@ ExitCode run_merge(const MergeOptions& options, Console& console) {
             "jsonl, or write the parts as JSON");
     }
     const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
-    const auto writer = make_writer(format, merged.provenance, *destination);
-    Summary summary;
-    writer->begin();
-    merged.rows->for_each([&](const Row& row) {
-        writer->row(row);
-        summary.add(row);
-    });
-    writer->end(summary);
-    destination->commit();
+    const Summary summary = write_all(*merged.rows, format, merged.provenance, *destination);
     console.summary(summary, "scored");
     return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
 }

@@ -7,6 +7,19 @@
 
 namespace skincheck::cli {
 
+Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination) {
+    const auto writer = make_writer(format, std::move(provenance), destination);
+    writer->begin();
+    Summary summary;
+    rows.for_each([&](const Row& row) {
+        writer->row(row);
+        summary.add(row);
+    });
+    writer->end(summary);
+    destination.commit();
+    return summary;
+}
+
 std::unique_ptr<Source> StreamedRows::begin(std::unique_ptr<Source> source) {
     writer_->begin();
     return source;
@@ -35,7 +48,7 @@ std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
 
 void JournaledRows::write(const Row& row) {
     if (!std::exchange(device_added_, true)) {
-        journal_.add_device(device_);
+        journal_.add_device(provenance_.device);
     }
     journal_.put(row, true);
 }
@@ -45,18 +58,11 @@ void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
     if (!complete && (whole_only_ || journal_.empty())) {
         return;
     }
-    const auto destination = atomic_file(output_);
-    const auto devices = journal_.devices();
-    const auto writer =
-        make_writer_(*destination, devices.empty() ? device_ : fmt::format("{}", fmt::join(devices, ", ")));
-    writer->begin();
-    Summary all;
-    journal_.for_each([&](const Row& row) {
-        writer->row(row);
-        all.add(row);
-    });
-    writer->end(all);
-    destination->commit();
+    Provenance provenance = provenance_;
+    if (const auto devices = journal_.devices(); !devices.empty()) {
+        provenance.device = fmt::format("{}", fmt::join(devices, ", "));
+    }
+    write_all(journal_, format_, std::move(provenance), *atomic_file(output_));
 }
 
 std::string_view JournaledRows::interrupted(const Summary& /*summary*/) const {

@@ -6,12 +6,17 @@
 
 #include "cli/run.hpp"
 
-#include <functional>
+#include <atomic>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace skincheck::cli {
+
+/// Writes all rows of a journal to `destination`, makes it final, and answers what they come to.
+Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination);
 
 /// Rows as they come. What an interrupted run wrote is made final too, unless that is nothing or `whole_only`
 /// is on.
@@ -31,18 +36,15 @@ class StreamedRows final : public Rows {
     const bool whole_only_;
 };
 
-using MakeWriter = std::function<std::unique_ptr<Writer>(Destination&, const std::string& device)>;
-
-/// Rows that a journal keeps; at the end of each run, all of them are written to `output` anew. With
-/// `whole_only` that waits for a run that is complete.
+/// Rows that a journal keeps; at the end of each run, all of them are written to `output` anew, with all
+/// devices that computed them in the provenance. With `whole_only` that waits for a run that is complete.
 class JournaledRows final : public Rows {
   public:
-    JournaledRows(Journal& journal, std::string output, std::string device, MakeWriter make_writer,
-                  bool whole_only)
+    JournaledRows(Journal& journal, std::string output, Format format, Provenance provenance, bool whole_only)
         : journal_(journal),
           output_(std::move(output)),
-          device_(std::move(device)),
-          make_writer_(std::move(make_writer)),
+          format_(format),
+          provenance_(std::move(provenance)),
           whole_only_(whole_only) {}
 
     std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override;
@@ -53,8 +55,9 @@ class JournaledRows final : public Rows {
 
   private:
     Journal& journal_;
-    const std::string output_, device_;
-    const MakeWriter make_writer_;
+    const std::string output_;
+    const Format format_;
+    const Provenance provenance_;
     const bool whole_only_;
     bool device_added_ = false;
     std::atomic<std::uint64_t> kept_{0};

@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <memory>
 #include <mutex>
@@ -78,8 +77,8 @@ class ClassifierMaker {
 };
 
 // What the rows in a journal have in common with those of this run, or else it cannot go on.
-Settings settings_of(const ScoreOptions& options, const ModelSpec& spec, Precision precision,
-                     double threshold) {
+Settings settings_of(const ScoreOptions& options, const Provenance& provenance) {
+    const ModelSpec& spec = provenance.model;
     const Calibration& calibration = spec.calibration;
     return {
         {"model", spec.id()},
@@ -88,10 +87,10 @@ Settings settings_of(const ScoreOptions& options, const ModelSpec& spec, Precisi
                                     calibration.temperature, calibration.slope, calibration.intercept)},
         {"classes",
          fmt::format("{} of {}", fmt::join(spec.output.malignant, "+"), fmt::join(spec.output.classes, ","))},
-        {"threshold", fmt::format("{}", threshold)},
-        {"precision", std::string(to_string(precision))},
+        {"threshold", fmt::format("{}", provenance.threshold)},
+        {"precision", provenance.precision},
         {"truncated images", options.common.load.allow_truncated ? "used" : "left out"},
-        {"shard", options.common.input.shard ? to_string(*options.common.input.shard) : "none"},
+        {"shard", provenance.shard ? to_string(*provenance.shard) : "none"},
         // The name of the empty path tells one key from another, and not the key.
         {"names", options.common.input.anonymise
                       ? "of the key " + options.common.input.anonymise("").substr(0, 8)
@@ -109,7 +108,6 @@ std::unique_ptr<Journal> journal_for(const ScoreOptions& options, const Cancella
     }
     auto journal = open_journal(options.output, {options.start_over, options.wait_for_lock}, cancellation);
     if (journal && exists && status.st_size > 0 && journal->fresh() && !options.start_over) {
-        unlink(journal_path(options.output).c_str());
         throw Fatal(
             ExitCode::usage,
             fmt::format("--resume: {} was not written with --resume, so nobody knows which content of the "
@@ -117,15 +115,6 @@ std::unique_ptr<Journal> journal_for(const ScoreOptions& options, const Cancella
                         options.output));
     }
     return journal;
-}
-
-void agree(Journal& journal, const std::string& output, const Settings& settings) {
-    if (const auto difference = journal.agree(settings)) {
-        throw Fatal(
-            ExitCode::usage,
-            fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
-                        output, *difference));
-    }
 }
 
 // Path names go into their map when their turn comes: those that were done before are in it.
@@ -146,6 +135,31 @@ class MappedRows final : public Rows {
     std::unique_ptr<Rows> rows_;
     const PathMap map_;
 };
+
+// Without a journal the rows go out as they come.
+std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal) {
+    const Format format = options.format.value_or(Format::csv);
+    const bool whole_only = provenance.shard && !options.output.empty();
+    std::unique_ptr<Rows> rows;
+    if (journal == nullptr) {
+        auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
+        auto writer = make_writer(format, provenance, *destination);
+        rows = std::make_unique<StreamedRows>(std::move(destination), std::move(writer), whole_only);
+    } else {
+        if (const auto difference = journal->agree(settings_of(options, provenance))) {
+            throw Fatal(
+                ExitCode::usage,
+                fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
+                            options.output, *difference));
+        }
+        atomic_file(options.output);  // told now if it cannot be written, and not after a night
+        rows = std::make_unique<JournaledRows>(*journal, options.output, format, provenance, whole_only);
+    }
+    if (!options.path_map.empty()) {
+        rows = std::make_unique<MappedRows>(std::move(rows), options.path_map);
+    }
+    return rows;
+}
 
 }  // namespace
 
@@ -182,28 +196,10 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    const auto writer_to = [&, provenance = Provenance{device.name(), std::string(to_string(precision)),
-                                                       model.spec, threshold, options.common.input.shard}](
-                               Destination& destination, const std::string& used_device) {
-        Provenance told = provenance;
-        told.device = used_device;
-        return make_writer(options.format.value_or(Format::csv), std::move(told), destination);
-    };
-    const bool whole_only = options.common.input.shard && !options.output.empty();
-    std::unique_ptr<Rows> rows;
-    if (journal) {
-        agree(*journal, options.output, settings_of(options, model.spec, precision, threshold));
-        atomic_file(options.output);  // told now if it cannot be written, and not after a night
-        rows =
-            std::make_unique<JournaledRows>(*journal, options.output, device.name(), writer_to, whole_only);
-    } else {
-        auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
-        auto writer = writer_to(*destination, device.name());
-        rows = std::make_unique<StreamedRows>(std::move(destination), std::move(writer), whole_only);
-    }
-    if (!options.path_map.empty()) {
-        rows = std::make_unique<MappedRows>(std::move(rows), options.path_map);
-    }
+    const auto rows = rows_for(
+        options,
+        {device.name(), std::string(to_string(precision)), model.spec, threshold, options.common.input.shard},
+        journal.get());
     console.detail(
         fmt::format("model {} from {}, device {}, precision {}, threshold {}, jobs {}, batch size {}",
                     model.spec.id(), model.directory, device.name(), to_string(precision), threshold,

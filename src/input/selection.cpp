@@ -30,7 +30,7 @@ class ChosenItems final : public Selection {
 
   private:
     bool takes(Item& item) override {
-        if (!item.failure && !is_of_age(item.path)) {
+        if (!item.failure && !is_of_age(item)) {
             return false;
         }
         item.number = ++number_;
@@ -44,12 +44,13 @@ class ChosenItems final : public Selection {
         return (number_ - 1) % shard_->count == shard_->index - 1;
     }
 
-    bool is_of_age(const std::string& path) {
+    bool is_of_age(Item& item) {
         struct stat status {};
-        if ((!since_ && settle_ == 0) || stat(path.c_str(), &status) != 0) {
+        if ((!since_ && settle_ == 0) || stat(item.path.c_str(), &status) != 0) {
             return true;
         }
-        const std::int64_t modified = stamp_of(status).modified;
+        item.stamp = stamp_of(status);
+        const std::int64_t modified = item.stamp->modified;
         if (since_ && modified < *since_) {
             return false;
         }

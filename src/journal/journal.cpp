@@ -1,21 +1,20 @@
 #include "skincheck/journal.hpp"
 
+#include "journal/database.hpp"
+#include "journal/lock.hpp"
 #include "output/destination.hpp"
 #include "result/descriptor.hpp"
 
-#include <SQLiteCpp/SQLiteCpp.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
-#include <sqlite3.h>
-#include <sys/file.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <exception>
 #include <mutex>
-#include <new>
 
 namespace skincheck {
 namespace {
@@ -24,29 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 // A flush costs some milliseconds, a lost row the work of one image: about a second of work may be lost.
 constexpr std::chrono::seconds flush_interval{1};
-
-constexpr int application_id = 0x736b696e;  // "skin": a database of ours
-
-// The rows that a path had in this run already are remembered on disk too: memory stays flat.
-constexpr const char* schema = R"(
-    CREATE TABLE settings(place INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL) STRICT;
-    CREATE TABLE devices(name TEXT PRIMARY KEY) STRICT;
-    CREATE TABLE rows(number INTEGER PRIMARY KEY, digest INTEGER NOT NULL, path BLOB NOT NULL,
-        status TEXT NOT NULL, malignancy REAL, probabilities TEXT NOT NULL, label TEXT, error TEXT NOT NULL,
-        size INTEGER, modified INTEGER) STRICT;
-    CREATE INDEX rows_by_path ON rows(path, number);
-)";
-constexpr const char* schema_of_this_run =
-    "CREATE TEMP TABLE met(path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT";
-
-class DamagedJournal : public Fatal {
-  public:
-    DamagedJournal(const std::string& file, const std::string& reason)
-        : Fatal(ExitCode::output,
-                fmt::format("the journal {} is damaged ({}); --force starts over, without the "
-                            "rows in it",
-                            file, reason)) {}
-};
 
 // SQLite's numbers are signed; a digest uses all 64 bits.
 std::int64_t to_database(std::uint64_t value) {
@@ -71,51 +47,33 @@ bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp
                       statement.getColumn(2).getInt64() == stamp->modified);
 }
 
-/// What SQLite throws, in our words.
-[[noreturn]] void tell(const std::string& file, const SQLite::Exception& error) {
-    switch (error.getErrorCode()) {
-        case SQLITE_FULL:
-            fail_to_write(file, ENOSPC);
-        case SQLITE_READONLY:
-        case SQLITE_PERM:
-            fail_to_write(file, EACCES);
-        case SQLITE_NOMEM:
-            throw std::bad_alloc();
-        case SQLITE_IOERR:
-        case SQLITE_CANTOPEN:
-            throw CannotWrite(fmt::format("cannot write {}: {}; check its folder and its disk", file,
-                                          one_line(error.what())),
-                              EIO);
-        default:
-            throw DamagedJournal(file, one_line(error.what()));
-    }
-}
-
 class Database final : public Journal {
   public:
     /// `lock` is held as long as the database is open; it may be -1. An empty `file` is a temporary one.
     /// Throws SQLite::Exception.
     Database(std::string file, int lock)
-        : file_(std::move(file)),
-          lock_(lock),
-          // Our lock on the whole file is enough, and outlives SQLite's, which a close of the same file by
-          // anybody in this process would drop.
-          database_(file_, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0, "unix-none") {
-        open();
+        : file_(std::move(file)), lock_(lock), database_(open_database(file_)) {
+        database_.exec("BEGIN");
+        next_ =
+            from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
     }
 
     ~Database() override {
         try {
+            const bool unused = !stored_settings() && has_no_rows();
             database_.exec("COMMIT");
             database_.exec("PRAGMA journal_mode = DELETE");  // takes SQLite's own empty journal away
-        } catch (const SQLite::Exception&) {                 // whoever wanted to know asked commit()
+            if (unused && !file_.empty()) {  // the run ended before it had begun: nothing is left of it
+                unlink(file_.c_str());
+            }
+        } catch (const std::exception&) {  // whoever wanted to know asked commit()
         }
     }
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
     std::optional<std::string> agree(const Settings& settings) override;
-    Place place(const Item& item, const std::optional<FileStamp>& stamp) override;
+    Place place(const Item& item) override;
     bool put(const Row& row, bool replace) override;
     void add_device(const std::string& name) override;
     std::vector<std::string> devices() override;
@@ -125,8 +83,6 @@ class Database final : public Journal {
     void for_each(const std::function<void(const Row&)>& call) override;
 
   private:
-    void open();
-    void check_schema();
     void flush();
     SQLite::Statement& prepared(std::optional<SQLite::Statement>& statement, const char* text);
     std::optional<Place> row_at(std::uint64_t number, std::uint64_t digest,
@@ -134,6 +90,7 @@ class Database final : public Journal {
     Place row_of_path(const std::string& path, const std::optional<FileStamp>& stamp);
     Row read_row(SQLite::Statement& statement) const;
     std::optional<Settings> stored_settings();
+    bool has_no_rows();
     [[noreturn]] void damaged(const std::string& reason) const { throw DamagedJournal(file_, reason); }
 
     /// Runs `call` alone, and tells what SQLite throws in our words.
@@ -156,40 +113,6 @@ auto Database::guarded(const Call& call) -> decltype(call()) {
         return call();
     } catch (const SQLite::Exception& error) {
         tell(file_, error);
-    }
-}
-
-void Database::open() {
-    // A database may come from somebody else: nothing in it is run.
-    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
-    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-    database_.exec("PRAGMA locking_mode = EXCLUSIVE");
-    database_.exec("PRAGMA journal_mode = TRUNCATE");
-    database_.exec("PRAGMA synchronous = FULL");
-    database_.exec("PRAGMA cell_size_check = ON");
-    if (database_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0) {
-        database_.exec("BEGIN");
-        database_.exec(fmt::format("PRAGMA application_id = {}", application_id));
-        database_.exec(schema);
-        database_.exec("COMMIT");
-    }
-    check_schema();
-    database_.exec(schema_of_this_run);
-    database_.exec("BEGIN");
-    next_ = from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
-}
-
-/// Tables of our names could still be something else.
-void Database::check_schema() {
-    SQLite::Database reference(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    reference.exec(schema);
-    const char* text = "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
-    const std::string expected = reference.execAndGet(text).getString();
-    if (database_.execAndGet("PRAGMA application_id").getInt() != application_id ||
-        database_.execAndGet(text).getString() != expected) {
-        damaged("it is no journal of this version of skincheck");
     }
 }
 
@@ -248,12 +171,12 @@ std::optional<std::string> Database::agree(const Settings& settings) {
     });
 }
 
-Journal::Place Database::place(const Item& item, const std::optional<FileStamp>& stamp) {
+Journal::Place Database::place(const Item& item) {
     return guarded([&]() -> Place {
         if (item.digest == 0) {
-            return row_of_path(item.written(), stamp);
+            return row_of_path(item.written(), item.stamp);
         }
-        return row_at(item.number, item.digest, stamp).value_or(Place{false, item.number});
+        return row_at(item.number, item.digest, item.stamp).value_or(Place{false, item.number});
     });
 }
 
@@ -399,9 +322,12 @@ void Database::commit() {
     guarded([this] { flush(); });
 }
 
+bool Database::has_no_rows() {
+    return database_.execAndGet("SELECT NOT EXISTS(SELECT 1 FROM rows)").getInt() == 1;
+}
+
 bool Database::empty() {
-    return guarded(
-        [this] { return database_.execAndGet("SELECT NOT EXISTS(SELECT 1 FROM rows)").getInt() == 1; });
+    return guarded([this] { return has_no_rows(); });
 }
 
 bool Database::fresh() {
@@ -413,30 +339,6 @@ std::unique_ptr<Journal> make_database(const std::string& file, int lock) {
         return std::make_unique<Database>(file, lock);
     } catch (const SQLite::Exception& error) {
         tell(file, error);
-    }
-}
-
-/// The lock of the journal's file, made if it is not there; -1 when another run has it.
-int lock_file(const std::string& file) {
-    while (true) {
-        const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
-        if (fd < 0) {
-            fail_to_write(file, errno);
-        }
-        Descriptor descriptor(fd);
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            if (errno != EWOULDBLOCK) {
-                fail_to_write(file, errno);
-            }
-            return -1;
-        }
-        struct stat locked {};
-        struct stat named {};
-        if (fstat(fd, &locked) == 0 && stat(file.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
-            locked.st_dev == named.st_dev) {
-            return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        }
-        // Somebody removed it before it was locked: this lock would keep nobody out.
     }
 }
 

@@ -15,9 +15,10 @@ class ResumedSource final : public Selection {
   private:
     bool takes(Item& item) override {
         struct stat status {};
-        const bool known = !item.failure && stat(item.path.c_str(), &status) == 0;
-        const Journal::Place place =
-            journal_.place(item, known ? std::optional(stamp_of(status)) : std::nullopt);
+        if (!item.stamp && !item.failure && stat(item.path.c_str(), &status) == 0) {
+            item.stamp = stamp_of(status);
+        }
+        const Journal::Place place = journal_.place(item);
         item.number = place.number;
         kept_ += place.done ? 1 : 0;
         return !place.done;

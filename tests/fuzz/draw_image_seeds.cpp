@@ -45,35 +45,17 @@ cv::Mat in_16_bits(const cv::Mat& pixels) {
 
 std::string jpeg_of(const cv::Mat& pixels, J_COLOR_SPACE from, J_COLOR_SPACE to, bool arithmetic,
                     bool progressive) {
-    jpeg_compress_struct info{};
-    jpeg_error_mgr errors{};
-    info.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&info);
-    unsigned char* buffer = nullptr;
-    unsigned long size = 0;
-    jpeg_mem_dest(&info, &buffer, &size);
-    info.image_width = static_cast<JDIMENSION>(pixels.cols);
-    info.image_height = static_cast<JDIMENSION>(pixels.rows);
-    info.input_components = pixels.channels();
-    info.in_color_space = from;
-    jpeg_set_defaults(&info);
-    jpeg_set_colorspace(&info, to);
-    jpeg_set_quality(&info, 40, TRUE);
-    info.arith_code = arithmetic ? TRUE : FALSE;
-    info.optimize_coding = arithmetic ? FALSE : TRUE;  // small tables
-    if (progressive) {
-        jpeg_simple_progression(&info);
-    }
-    jpeg_start_compress(&info, TRUE);
-    for (int y = 0; y < pixels.rows; ++y) {
-        JSAMPROW row = const_cast<JSAMPROW>(pixels.ptr(y));
-        jpeg_write_scanlines(&info, &row, 1);
-    }
-    jpeg_finish_compress(&info);
-    std::string bytes(reinterpret_cast<const char*>(buffer), size);
-    jpeg_destroy_compress(&info);
-    std::free(buffer);
-    return bytes;
+    return test::compress_jpeg(pixels, [&](jpeg_compress_struct& info) {
+        info.in_color_space = from;
+        jpeg_set_defaults(&info);
+        jpeg_set_colorspace(&info, to);
+        jpeg_set_quality(&info, 40, TRUE);
+        info.arith_code = arithmetic ? TRUE : FALSE;
+        info.optimize_coding = arithmetic ? FALSE : TRUE;  // small tables
+        if (progressive) {
+            jpeg_simple_progression(&info);
+        }
+    });
 }
 
 std::string interlaced_png(const cv::Mat& pixels) {

@@ -44,10 +44,10 @@ void use(Journal& journal) {
             fuzz::require(row.score->malignancy >= 0 && row.score->malignancy <= 1, "a score out of range");
         }
     });
-    const Journal::Place place = journal.place(Item{"a", {}}, FileStamp{1, 1});
+    const Item item{"a", {}, FileStamp{1, 1}};
     Row row;
-    row.path = "a";
-    row.number = place.number;
+    row.path = item.path;
+    row.number = journal.place(item).number;
     journal.put(row, true);
     journal.add_device("cpu");
     journal.devices();

@@ -56,40 +56,6 @@ std::string store(const std::string& bytes) {
     return out + number((high << 16) | low, 4, Order::big);
 }
 
-/// Runs `fill` on a compressor that writes to memory and gives what it wrote.
-template <typename Fill>
-std::string compress_jpeg(const Fill& fill) {
-    jpeg_compress_struct info{};
-    jpeg_error_mgr errors{};
-    info.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&info);
-    unsigned char* buffer = nullptr;
-    unsigned long size = 0;
-    jpeg_mem_dest(&info, &buffer, &size);
-    fill(info);
-    jpeg_finish_compress(&info);
-    std::string bytes(reinterpret_cast<const char*>(buffer), size);
-    jpeg_destroy_compress(&info);
-    std::free(buffer);
-    return bytes;
-}
-
-void write_rows(jpeg_compress_struct& info, const cv::Mat& rows) {
-    for (int y = 0; y < rows.rows; ++y) {
-        JSAMPROW row = const_cast<JSAMPROW>(rows.ptr(y));
-        jpeg_write_scanlines(&info, &row, 1);
-    }
-}
-
-void set_size(jpeg_compress_struct& info, const cv::Mat& pixels, J_COLOR_SPACE colours) {
-    info.image_width = static_cast<JDIMENSION>(pixels.cols);
-    info.image_height = static_cast<JDIMENSION>(pixels.rows);
-    info.input_components = pixels.channels();
-    info.in_color_space = colours;
-    jpeg_set_defaults(&info);
-    jpeg_set_quality(&info, 100, TRUE);
-}
-
 }  // namespace
 
 cv::Mat draw_lesion(int width, int height, unsigned seed) {
@@ -125,22 +91,46 @@ std::string encode(const cv::Mat& pixels, const std::string& extension, const st
     return {bytes.begin(), bytes.end()};
 }
 
+std::string compress_jpeg(const cv::Mat& samples, const std::function<void(jpeg_compress_struct&)>& set) {
+    jpeg_compress_struct info{};
+    jpeg_error_mgr errors{};
+    info.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&info);
+    unsigned char* buffer = nullptr;
+    unsigned long size = 0;
+    jpeg_mem_dest(&info, &buffer, &size);
+    info.image_width = static_cast<JDIMENSION>(samples.cols);
+    info.image_height = static_cast<JDIMENSION>(samples.rows);
+    info.input_components = samples.channels();
+    set(info);
+    jpeg_start_compress(&info, TRUE);
+    for (int y = 0; y < samples.rows; ++y) {
+        JSAMPROW row = const_cast<JSAMPROW>(samples.ptr(y));
+        jpeg_write_scanlines(&info, &row, 1);
+    }
+    jpeg_finish_compress(&info);
+    std::string bytes(reinterpret_cast<const char*>(buffer), size);
+    jpeg_destroy_compress(&info);
+    std::free(buffer);
+    return bytes;
+}
+
 std::string encode_cmyk_jpeg(const cv::Mat& cmyk, bool adobe_marker) {
-    return compress_jpeg([&](jpeg_compress_struct& info) {
-        set_size(info, cmyk, JCS_CMYK);
+    return compress_jpeg(cmyk, [&](jpeg_compress_struct& info) {
+        info.in_color_space = JCS_CMYK;
+        jpeg_set_defaults(&info);
+        jpeg_set_quality(&info, 100, TRUE);
         info.write_Adobe_marker = adobe_marker ? TRUE : FALSE;
-        jpeg_start_compress(&info, TRUE);
-        write_rows(info, cmyk);
     });
 }
 
 std::string encode_many_scans_jpeg(int scans) {
-    const std::string small = compress_jpeg([](jpeg_compress_struct& info) {
-        const cv::Mat grey(8, 8, CV_8UC1, cv::Scalar(100));
-        set_size(info, grey, JCS_GRAYSCALE);
+    const cv::Mat grey(8, 8, CV_8UC1, cv::Scalar(100));
+    const std::string small = compress_jpeg(grey, [](jpeg_compress_struct& info) {
+        info.in_color_space = JCS_GRAYSCALE;
+        jpeg_set_defaults(&info);
+        jpeg_set_quality(&info, 100, TRUE);
         jpeg_simple_progression(&info);
-        jpeg_start_compress(&info, TRUE);
-        write_rows(info, grey);
     });
     // The first scan, again and again.
     const std::size_t first = small.find("\xFF\xDA");

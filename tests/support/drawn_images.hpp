@@ -3,9 +3,12 @@
 
 #include <opencv2/core/mat.hpp>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+struct jpeg_compress_struct;  // of jpeglib.h
 
 namespace skincheck::test {
 
@@ -20,6 +23,10 @@ cv::Mat draw_flat(int width, int height, const cv::Scalar& bgr);
 /// parameters.
 std::string encode(const cv::Mat& pixels, const std::string& extension,
                    const std::vector<int>& parameters = {});
+
+/// A JPEG of the samples as they are: `set` gets the compressor with the size and the number of components in
+/// it, and is to set the rest, from the colour space of the samples on.
+std::string compress_jpeg(const cv::Mat& samples, const std::function<void(jpeg_compress_struct&)>& set);
 
 /// A JPEG of CV_8UC4 samples stored as they are: C, M, Y, K.
 std::string encode_cmyk_jpeg(const cv::Mat& cmyk, bool adobe_marker);

@@ -96,7 +96,7 @@ TEST_CASE("a row is done while its file is the same, and what failed is not") {
         journal->put(failed(2, "b"), true);
     }
     const auto place = [&](const std::string& path, std::optional<FileStamp> stamp) {
-        return open(folder / "o.csv")->place(Item{path, {}}, stamp);
+        return open(folder / "o.csv")->place(Item{path, {}, stamp});
     };
     CHECK(place("a", FileStamp{10, 20}).done);
     CHECK(place("a", FileStamp{10, 20}).number == 1);
@@ -123,7 +123,7 @@ TEST_CASE("the n-th time that a path comes meets its n-th row") {
     }
     const auto journal = open(folder / "o.csv");
     for (std::uint64_t number = 1; number <= 5; ++number) {
-        const Journal::Place place = journal->place(Item{"a", {}}, FileStamp{1, 1});
+        const Journal::Place place = journal->place(Item{"a", {}, FileStamp{1, 1}});
         CHECK(place.done == (number <= 3));
         CHECK(place.number == number);
     }
@@ -131,17 +131,18 @@ TEST_CASE("the n-th time that a path comes meets its n-th row") {
 
 TEST_CASE("items of a shard keep their numbers, and other inputs are refused") {
     const auto journal = temporary_journal();
-    Item item{"a", {}};
+    Item item{"a", {}, FileStamp{1, 1}};
     item.number = 7;
     item.digest = 99;
-    CHECK_FALSE(journal->place(item, FileStamp{1, 1}).done);
+    CHECK_FALSE(journal->place(item).done);
     Row row = scored(7, "a", {1, 1});
     row.digest = 99;
     journal->put(row, true);
-    CHECK(journal->place(item, FileStamp{1, 1}).done);
-    CHECK_FALSE(journal->place(item, FileStamp{1, 2}).done);
+    CHECK(journal->place(item).done);
+    item.stamp = FileStamp{1, 2};
+    CHECK_FALSE(journal->place(item).done);
     item.digest = 98;
-    CHECK_THROWS_AS(journal->place(item, FileStamp{1, 1}), Fatal);
+    CHECK_THROWS_AS(journal->place(item), Fatal);
 }
 
 TEST_CASE("put() replaces a row only where it may") {
@@ -236,6 +237,14 @@ TEST_CASE("what is no journal is told as damage, and can be started over") {
     folder.write("o.csv.skincheck", bytes);
     const auto journal = open(folder / "o.csv");
     CHECK_THROWS_AS(rows_of(*journal), Fatal);
+}
+
+TEST_CASE("a journal that nothing was written to is not left behind") {
+    const TemporaryFolder folder;
+    Opener open;
+    CHECK(open(folder / "o.csv")->fresh());
+    struct stat status {};
+    CHECK(stat((folder / "o.csv.skincheck").c_str(), &status) != 0);
 }
 
 TEST_CASE("a journal that cannot be made is told") {
