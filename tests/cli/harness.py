@@ -13,6 +13,7 @@ SKINCHECK_DRAW_IMAGES; ctest sets it.
 
 import csv
 import ctypes
+import functools
 import io
 import json
 import os
@@ -62,6 +63,14 @@ class Result(NamedTuple):
     code: int
     stdout: bytes
     stderr: bytes
+
+
+@functools.cache
+def sanitized() -> bool:
+    """Whether it is a build with sanitizers, which take memory, address space and descriptors of their own."""
+    with open(EXECUTABLE, "rb") as file:
+        symbols = file.read()
+    return any(name in symbols for name in (b"__asan_init", b"__tsan_init", b"__ubsan_handle"))
 
 
 def environment(**changes: str) -> dict:

@@ -228,6 +228,8 @@ class Clock(SkincheckTest):
         self.assertIn("12 images: 8 scored", said)
 
     def faketime(self) -> str:
+        if harness.sanitized():
+            self.skipTest("AddressSanitizer and faketime cannot run together")
         found = (
             subprocess.run(
                 ["faketime", "-m", "now", "sh", "-c", "echo $LD_PRELOAD"],
@@ -240,11 +242,7 @@ class Clock(SkincheckTest):
         )
         if found is None or found.returncode != 0:
             self.skipTest("faketime is not installed")
-        library = found.stdout.split()[0]
-        alone = self.run_skincheck("--version", env={"LD_PRELOAD": library})
-        if alone.code != 0:
-            self.skipTest("this build cannot run under faketime, as one with AddressSanitizer cannot")
-        return library
+        return found.stdout.split()[0]
 
 
 class OpenFiles(SkincheckTest):
@@ -270,6 +268,8 @@ class OpenFiles(SkincheckTest):
 
     def test_too_few_are_told_and_no_row_is_wrong(self):
         """Below what it needs it ends with a line that says so, or has rows that say so."""
+        if harness.sanitized():
+            self.skipTest("UndefinedBehaviorSanitizer opens a pipe for some of its checks, and stops without")
         for files in range(3, 16):
             with self.subTest(files):
                 result = self.limited(files, "-q", "--jobs", "8", *self.names[:20])
@@ -309,8 +309,8 @@ class Memory(SkincheckTest):
         super().setUp()
         self.write("a.png", png(width=200, height=200))
         self.write("large.png", large_png(6000))
-        if self.within(2000, "--version").code != 0:
-            self.skipTest("this build reserves more address space, as one with AddressSanitizer does")
+        if harness.sanitized():
+            self.skipTest("AddressSanitizer reserves more address space than any limit")
 
     def test_what_the_manual_promises_is_enough_for_the_shipped_model(self):
         package = SOURCE / "models" / "skincheck-resnet50"

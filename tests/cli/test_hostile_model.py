@@ -206,7 +206,7 @@ class Nodes(Hostile):
                 "reshape": ending_in("Reshape", ["logit", "shape"], shape(1 << 40, 1)),
                 "reshape twice -1": ending_in("Reshape", ["logit", "shape"], shape(0, -1, -1)),
                 "expand": ending_in("Expand", ["logit", "shape"], shape(1, 1, 100_000, 100_000)),
-                "constant": ending_in("ConstantOfShape", ["shape"], shape(1, 1, 1_000_000, 1_000_000)),
+                "constant": ending_in("ConstantOfShape", ["shape"], shape(1, 1, 1_000_000, 100_000)),
                 "transpose": ending_in("Transpose", ["input"], perm=[0, 9, -5, 77]),
                 "softmax": ending_in("Softmax", ["logit"], axis=1000),
                 "concat": ending_in("Concat", ["logit", "logit"], axis=-99),
