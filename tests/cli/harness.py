@@ -83,6 +83,13 @@ def environment(**changes: str) -> dict:
     return {**kept, "LC_ALL": "C.UTF-8", **changes}
 
 
+def catches(process: int, number: signal.Signals) -> bool:
+    """Whether the process has come to where it handles the signal itself."""
+    with open(f"/proc/{process}/status", encoding="ascii") as status:
+        mask = next(line.split()[1] for line in status if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def as_bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 

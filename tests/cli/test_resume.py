@@ -221,7 +221,8 @@ class OneAtATime(ResumeTest):
         while b"another run" not in self.resume("x.png").stderr:
             pass
         waiting = self.start("--resume", "--wait-lock", "-o", "r.csv", "x.png")
-        time.sleep(0.3)
+        while not harness.catches(waiting.process.pid, signal.SIGTERM):
+            time.sleep(0.01)
         waiting.process.send_signal(signal.SIGTERM)
         self.assertEqual(143, waiting.finish().code)
         first.finish()
