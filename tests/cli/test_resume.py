@@ -288,38 +288,46 @@ class Interrupted(ResumeTest):
 
 
 class Killed(ResumeTest):
-    """The number of kills comes from SKINCHECK_TEST_KILLS; each run goes on where the one before was killed."""
+    """In a series each run goes on where the one before was killed. SKINCHECK_TEST_KILLS is the number of kills.
+
+    The images are so large that a run takes several seconds: the journal is written to disk once a second, and a run
+    that is killed before that leaves nothing to go on from.
+    """
 
     IMAGES = 500
+    SIDE = 1000
 
     def test_the_output_is_that_of_an_undisturbed_run(self):
-        kills = int(os.environ.get("SKINCHECK_TEST_KILLS", "200"))
-        self.write_images(self.IMAGES)
+        kills = int(os.environ.get("SKINCHECK_TEST_KILLS", "50"))
+        contents = ["no image", *(png(colour, self.SIDE + number, self.SIDE) for number, colour in enumerate(COLOURS))]
+        for number in range(self.IMAGES):
+            self.write(f"drop/{number:04}.png", contents[number % len(contents)])
         expected = self.score("drop").stdout
         begun = time.monotonic()
         self.resume("drop")
         whole = time.monotonic() - begun
         self.assertEqual(expected, self.read("r.csv"))
         chance = random.Random(6)
-        left_over, finished = 0, 0
-        for number in range(kills):
-            if number % 10 == 0:  # a new series: at first there is nothing, at its end nearly all
-                for name in ("r.csv", "r.csv.skincheck"):
-                    if os.path.exists(self.path(name)):
-                        os.remove(self.path(name))
-            finished += self.run_and_kill(chance.uniform(0, 1.1 * whole))
-            left_over += os.path.exists(self.path("r.csv.skincheck"))
-            if os.path.exists(self.path("r.csv")):
-                self.assertEqual(expected, self.read("r.csv"), f"after kill {number}")
-            if number % 10 == 9:
-                self.assertEqual(1, self.resume("drop").code)
-                self.assertEqual(expected, self.read("r.csv"), f"after kill {number}")
-        print(f"{kills} runs: {kills - finished} killed, {finished} were faster; {left_over} left a journal")
-        self.assertGreater(kills - finished, kills // 3)
+        killed, series, gone_on = 0, 0, 0
+        while killed < kills:
+            series += 1
+            for name in ("r.csv", "r.csv.skincheck"):
+                if os.path.exists(self.path(name)):
+                    os.remove(self.path(name))
+            while killed < kills and self.run_and_kill(chance.uniform(0, 0.8 * whole)):
+                killed += 1
+                if os.path.exists(self.path("r.csv")):
+                    self.assertEqual(expected, self.read("r.csv"), f"after kill {killed}")
+            last = self.resume("drop")
+            self.assertEqual(1, last.code)
+            self.assertEqual(expected, self.read("r.csv"), f"after kill {killed}")
+            gone_on += b"kept from before" in last.stderr
+        print(f"{killed} kills in {series} series, {gone_on} of which ended with rows kept from runs that were killed")
+        self.assertGreater(gone_on, series // 3)
         self.remove_temporary_files()
 
     def run_and_kill(self, seconds: float) -> bool:
-        """Whether it was done before."""
+        """Whether it was killed; false if it was done before."""
         process = subprocess.Popen(
             [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), "-q", "--resume", "-o", "r.csv", "drop"],
             cwd=self.folder,
@@ -327,10 +335,10 @@ class Killed(ResumeTest):
         )
         try:
             process.wait(seconds)
-            return True
+            return False
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait() != -signal.SIGKILL
+            return process.wait() == -signal.SIGKILL
 
     def remove_temporary_files(self) -> None:
         """What a kill between the last write and the rename leaves is named as the man page says."""
