@@ -42,6 +42,7 @@ complete -c skincheck -n '__skincheck_is score' -l settle -x -d 'Leave files tha
 complete -c skincheck -n '__skincheck_is score' -l shard -x -d 'Score part I of N of the inputs; skincheck merge joins the parts'
 complete -c skincheck -n '__skincheck_is score' -l model -x -a '(__skincheck_models; __fish_complete_directories)' -d 'The model: a package\'s folder, or its name'
 complete -c skincheck -n '__skincheck_is score' -l threshold -x -d 'Malignant from this malignancy on, 0 to 1 (default: the model\'s)'
+complete -c skincheck -n '__skincheck_is score' -l tta -x -d 'Average over N views of an image, flipped and turned: 2, 4, 8 (default: 1)'
 complete -c skincheck -n '__skincheck_is score' -s j -l jobs -x -d 'Images in work at the same time (default: one a core, as memory allows)'
 complete -c skincheck -n '__skincheck_is score' -l device -x -a 'auto cpu cuda' -d 'auto, cpu, cuda or cuda:N (default: auto)'
 complete -c skincheck -n '__skincheck_is score' -l precision -x -a 'fp32 fp16' -d 'fp32 or fp16, which needs cuda (default: fp32)'

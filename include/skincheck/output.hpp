@@ -58,6 +58,7 @@ struct Provenance {
     std::string precision;  ///< fp32, fp16
     ModelSpec model;
     double threshold = 0.5;
+    int views = 1;                 ///< of each image, whose outputs were averaged
     std::optional<Shard> shard{};  ///< adds to each row: shard, item (its number), inputs (its digest)
 };
 

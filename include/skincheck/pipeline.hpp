@@ -39,10 +39,16 @@ void run_pipeline(Source& source, const Work& work, const Sink& sink, const Para
 /// Makes a classifier; called from the worker that needs it, never more often than there are workers.
 using ClassifierFactory = std::function<std::unique_ptr<Classifier>()>;
 
+struct ScoringOptions {
+    LoadOptions load;
+    double threshold = 0.5;
+    int views = 1;       ///< of each image, see views_of(); the network's outputs for them are averaged
+    int batch_size = 1;  ///< images, or views of them, that go through the network together, at most
+};
+
 /// The work of scoring: load, prepare, classify, decide. Whatever happens to an image becomes its row. `spec`
 /// must outlive it.
-Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOptions& options,
-                  double threshold);
+Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const ScoringOptions& options);
 
 /// Load and prepare as scoring does, then `save` in place of classifying: it is given the item and its
 /// prepared pixels (CV_8UC3, BGR, the network's size) and answers where it put them. Called from several

@@ -16,6 +16,14 @@ namespace skincheck {
 /// `spec.input`.
 cv::Mat apply_steps(const cv::Mat& pixels, const ModelSpec& spec);
 
+/// The number of views that views_of() can make: 1, 2, 4 or 8.
+bool is_view_count(int count);
+
+/// The same lesion seen from other sides, for scores that are averaged over them (test-time augmentation):
+/// `prepared` itself; 2: and its mirror image; 4: and both upside down; 8: and all of these turned by a
+/// quarter, which needs a square.
+std::vector<cv::Mat> views_of(const cv::Mat& prepared, int count);
+
 /// CV_8UC3 BGR images of the network's size, N of them → CV_32F blob N×3×H×W, RGB, normalised.
 cv::Mat to_blob(const std::vector<cv::Mat>& images, const ModelSpec& spec);
 

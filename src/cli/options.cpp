@@ -1,5 +1,6 @@
 #include "cli/options.hpp"
 
+#include "skincheck/prepare.hpp"
 #include "skincheck/result.hpp"
 
 #include "cli/command_line.hpp"
@@ -78,6 +79,17 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
            },
            "Malignant from this malignancy on, 0 to 1 (default: the model's)")
         ->type_name("T")
+        ->group("Model");
+    app.add_option_function<std::string>(
+           "--tta",
+           [&options](const std::string& text) {
+               options.views = parse_number(text, "--tta", 1, 8);
+               if (!is_view_count(options.views)) {
+                   throw Fatal(ExitCode::usage, fmt::format("--tta: {} is none of 1, 2, 4, 8", text));
+               }
+           },
+           "Average over N views of an image, flipped and turned: 2, 4, 8 (default: 1)")
+        ->type_name("N")
         ->group("Model");
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else csv)");

@@ -33,6 +33,7 @@ struct ScoreOptions {
     std::string device = "auto";
     std::string precision = "fp32";
     int batch_size = 0;  ///< 0: what suits the device
+    int views = 1;       ///< of each image, see views_of()
     bool resume = false;
     bool start_over = false;
     bool wait_for_lock = false;

@@ -89,6 +89,7 @@ Settings settings_of(const ScoreOptions& options, const Provenance& provenance) 
          fmt::format("{} of {}", fmt::join(spec.output.malignant, "+"), fmt::join(spec.output.classes, ","))},
         {"threshold", fmt::format("{}", provenance.threshold)},
         {"precision", provenance.precision},
+        {"views of each image", fmt::format("{}", provenance.views)},
         {"truncated images", options.common.load.allow_truncated ? "used" : "left out"},
         {"shard", provenance.shard ? to_string(*provenance.shard) : "none"},
         // The name of the empty path tells one key from another, and not the key.
@@ -185,6 +186,11 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
         device = {};
         precision = choose_precision(options.precision, device);
     }
+    if (options.views == 8 && model.spec.input.width != model.spec.input.height) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--tta 8 turns images by a quarter, and {} takes {}x{} pixels; use --tta 4",
+                                model.spec.id(), model.spec.input.width, model.spec.input.height));
+    }
     const double threshold = options.threshold.value_or(model.spec.threshold);
     Parallelism parallelism;
     parallelism.jobs =
@@ -196,16 +202,16 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    const auto rows = rows_for(
-        options,
-        {device.name(), std::string(to_string(precision)), model.spec, threshold, options.common.input.shard},
-        journal.get());
-    console.detail(
-        fmt::format("model {} from {}, device {}, precision {}, threshold {}, jobs {}, batch size {}",
-                    model.spec.id(), model.directory, device.name(), to_string(precision), threshold,
-                    parallelism.jobs, parallelism.batch_size));
-    const Work work = scoring_work(
-        model.spec, [&maker] { return maker.next(); }, options.common.load, threshold);
+    const auto rows = rows_for(options,
+                               {device.name(), std::string(to_string(precision)), model.spec, threshold,
+                                options.views, options.common.input.shard},
+                               journal.get());
+    console.detail(fmt::format(
+        "model {} from {}, device {}, precision {}, threshold {}, views {}, jobs {}, batch size {}",
+        model.spec.id(), model.directory, device.name(), to_string(precision), threshold, options.views,
+        parallelism.jobs, parallelism.batch_size));
+    const Work work = scoring_work(model.spec, [&maker] { return maker.next(); },
+                                   {options.common.load, threshold, options.views, parallelism.batch_size});
     return run(*rows, work, "scored", options.common, parallelism, console, cancellation);
 }
 

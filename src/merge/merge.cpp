@@ -102,6 +102,7 @@ Provenance provenance_of(const std::vector<Part>& parts) {
         model.preprocess_json = facts.preprocessing;
         model.output.classes = facts.classes;
         provenance.precision = facts.precision;
+        provenance.views = facts.views;
         std::from_chars(facts.threshold.data(), facts.threshold.data() + facts.threshold.size(),
                         provenance.threshold);
     }

@@ -243,6 +243,7 @@ void read_json_part(std::istream& in, PartReader& reader) {
     const Json model = head.value("model", Json::object());
     PartFacts& facts = reader.part().facts;
     facts.precision = text_of(tool, "precision");
+    facts.views = tool.value("views", 1);
     facts.preprocessing = head.value("preprocessing", Json()).dump();
     facts.model_version = text_of(model, "version");
     facts.model_sha256 = text_of(model, "sha256");
@@ -281,6 +282,7 @@ std::optional<std::string> PartFacts::difference(const PartFacts& other) const {
         {"threshold", threshold.empty() || other.threshold.empty() || threshold == other.threshold},
         {"preprocessing", preprocessing == other.preprocessing},
         {"precision", precision == other.precision},
+        {"number of views", views == other.views},
         {"classes", classes == other.classes || model.empty() || other.model.empty()},
     };
     for (const auto& [name, same] : comparisons) {

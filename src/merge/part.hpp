@@ -18,6 +18,7 @@ struct PartFacts {
     std::string threshold;  ///< as it is written
     std::vector<std::string> classes;
     std::string model_version, model_sha256, preprocessing, precision;  ///< of JSON
+    int views = 1;                                                      ///< of JSON
 
     /// What this and another part do not agree on; nothing when they do.
     std::optional<std::string> difference(const PartFacts& other) const;

@@ -161,6 +161,9 @@ class Check {
         if (holds_empty) {
             empty_.insert(outputs.begin(), outputs.end());
         }
+        if (inputs.empty() && operation != "Constant") {  // OpenCV would take its first one all the same
+            fail(fmt::format("a node of it, {}, has no input", quoted(operation)));
+        }
         if (operation !=
             "Resize") {  // its optional inputs are empty where an exporter wants to leave them out
             used_.insert(inputs.begin(), inputs.end());

@@ -99,7 +99,8 @@ class JsonWriter final : public Writer {
         const Json tool = {{"version", SKINCHECK_VERSION},
                            {"opencv", cv::getVersionString()},
                            {"device", provenance_.device},
-                           {"precision", provenance_.precision}};
+                           {"precision", provenance_.precision},
+                           {"views", provenance_.views}};
         const Json network = {{"name", model.name},
                               {"version", model.version},
                               {"sha256", model.sha256},

@@ -6,6 +6,7 @@
 #include <tl/expected.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -96,14 +97,17 @@ tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec,
     });
 }
 
-// N×K outputs for N images; nothing when memory does not suffice for all of them together.
+// N×K outputs for N images, `batch_size` of them at a time; nothing when memory does not suffice.
 std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Mat>& images,
-                                const ModelSpec& spec) {
-    if (images.empty()) {
-        return cv::Mat();
-    }
+                                const ModelSpec& spec, int batch_size) {
     try {
-        return classifier.classify(to_blob(images, spec));
+        cv::Mat outputs;
+        for (auto rest = images.begin(); rest != images.end();) {
+            const auto end = rest + std::min<std::ptrdiff_t>(batch_size, images.end() - rest);
+            outputs.push_back(classifier.classify(to_blob({rest, end}, spec)));
+            rest = end;
+        }
+        return outputs;
     } catch (const std::bad_alloc&) {
         return std::nullopt;
     } catch (const cv::Exception& error) {
@@ -112,6 +116,18 @@ std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Ma
         }
         throw;
     }
+}
+
+// M×K means of the outputs for M images, of which each had `views` rows.
+cv::Mat mean_of_views(const cv::Mat& outputs, int views) {
+    if (views == 1 || outputs.empty()) {
+        return outputs;
+    }
+    cv::Mat means(outputs.rows / views, outputs.cols, CV_32F);
+    for (int i = 0; i < means.rows; ++i) {
+        cv::reduce(outputs.rowRange(i * views, (i + 1) * views), means.row(i), 0, cv::REDUCE_AVG);
+    }
+    return means;
 }
 
 // A cut image that the user wants all the same keeps its status.
@@ -138,23 +154,26 @@ Row scored_row(const Item& item, const Prepared& prepared, std::span<const float
 
 }  // namespace
 
-Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOptions& options,
-                  double threshold) {
+Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const ScoringOptions& options) {
     auto pool = std::make_shared<ClassifierPool>(std::move(factory));
-    return [&spec, pool, options, threshold](const std::vector<Item>& items) {
+    return [&spec, pool, options](const std::vector<Item>& items) {
         // Taken before the images are loaded, so that who came first has the one that is ready, whose row is
         // due first.
         std::unique_ptr<Classifier> classifier = pool->take();
         std::vector<tl::expected<Prepared, Failure>> prepared;
         std::vector<cv::Mat> images;
         for (const Item& item : items) {
-            prepared.push_back(prepare(item, spec, options));
+            prepared.push_back(prepare(item, spec, options.load));
             if (prepared.back()) {
-                images.push_back(prepared.back()->pixels);
+                std::ranges::copy(views_of(prepared.back()->pixels, options.views),
+                                  std::back_inserter(images));
             }
         }
-        const std::optional<cv::Mat> outputs = classify(*classifier, images, spec);
+        std::optional<cv::Mat> outputs = classify(*classifier, images, spec, options.batch_size);
         pool->give_back(std::move(classifier));
+        if (outputs) {
+            outputs = mean_of_views(*outputs, options.views);
+        }
         std::vector<Row> rows;
         int scored = 0;
         for (std::size_t i = 0; i < items.size(); ++i) {
@@ -168,7 +187,7 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const LoadOp
             }
             const std::span<const float> one(outputs->ptr<float>(scored++),
                                              static_cast<std::size_t>(outputs->cols));
-            rows.push_back(scored_row(items[i], *prepared[i], one, spec, threshold));
+            rows.push_back(scored_row(items[i], *prepared[i], one, spec, options.threshold));
         }
         return rows;
     };

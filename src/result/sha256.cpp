@@ -12,7 +12,9 @@ namespace skincheck {
 namespace {
 
 [[noreturn]] void refuse() {
-    throw Fatal(ExitCode::model, "OpenSSL computes no SHA-256 on this machine, so no model can be checked");
+    throw Fatal(ExitCode::model,
+                "OpenSSL cannot compute a SHA-256, so no model can be checked: memory is short, or "
+                "it was built without it");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """The options: what they accept and refuse, each with one line; devices; messages; progress on a terminal."""
 
+import json
 import os
 import pty
 import re
@@ -204,6 +205,40 @@ class Devices(SkincheckTest):
 
     def test_what_is_no_precision(self):
         self.assert_fails_with(self.score("a.png", "--precision", "bogus"), USAGE, "--precision")
+
+
+class Views(SkincheckTest):
+    """--tta. The tiny networks average over the whole image and see no sides, so all views score alike."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.png", png())
+
+    def test_the_number_stands_in_the_provenance(self):
+        for views in ("1", "2", "4", "8"):
+            result = self.score("a.png", "--tta", views, "--format", "json")
+            self.assertEqual(0, result.code)
+            document = json.loads(result.stdout)
+            self.assertEqual(int(views), document["skincheck"]["views"])
+            self.assertEqual(float(SCORES[WHITE]), document["results"][0]["malignancy"])
+
+    def test_batches_and_failed_inputs_change_no_row(self):
+        self.write("b.png", png(BLACK))
+        inputs = ("a.png", "gone.png", "b.png", "a.png")
+        expected = self.score(*inputs).stdout
+        for batch_size in ("1", "3", "8"):
+            result = self.score(*inputs, "--tta", "4", "--batch-size", batch_size)
+            self.assertEqual((1, expected), (result.code, result.stdout))
+
+    def test_other_numbers(self):
+        for views in ("0", "3", "16", "-1", "x"):
+            self.assert_fails_with(self.score("a.png", f"--tta={views}"), USAGE, "--tta")
+
+    def test_a_run_is_not_resumed_with_another_number(self):
+        self.assertEqual(0, self.score("--resume", "-o", "r.csv", "a.png").code)
+        self.assert_fails_with(
+            self.score("--resume", "-o", "r.csv", "--tta", "2", "a.png"), USAGE, "views of each image"
+        )
 
 
 class Messages(SkincheckTest):

@@ -105,6 +105,9 @@ class Refused(ShardsTest):
         self.assert_refuses([one, "m.csv"], "model")
         self.score("--shard", "2/2", "-o", "j.jsonl", "drop")
         self.assert_refuses([one, "j.jsonl"], "format")
+        self.score("--shard", "1/2", "-o", "1.json", "drop")
+        self.score("--shard", "2/2", "-o", "2.json", "--tta", "2", "drop")
+        self.assert_refuses(["1.json", "2.json"], "number of views")
         self.score("--shard", "2/3", "-o", "n.csv", "drop")
         self.assert_refuses([one, "n.csv"], "one of 2 parts", "one of 3")
 

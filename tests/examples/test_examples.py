@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import time
+import unittest
 
 import harness
 from harness import EXECUTABLE, MODELS, PATIENCE, SOURCE, Result, SkincheckTest, csv_rows, environment, setting
@@ -161,6 +162,7 @@ class Cron(DropFolderTest):
             self.assertFalse(os.path.exists(self.path("state/results.jsonl")))
             self.assertEqual([b"a.jpg"], os.listdir(os.fsencode(self.path("drop"))))
 
+    @unittest.skipIf(shutil.which("jq") is None, "jq is not installed")
     def test_what_was_tried_is_moved_and_keeps_its_row(self):
         good, bad = self.put(b"a.jpg"), self.put_bytes("bad.jpg", b"no image")
         young = self.put(b"young.jpg", age=0)

@@ -318,8 +318,7 @@ TEST_CASE("scoring mixes good and bad inputs without letting names and scores sl
     items.push_back({folder / "locked", Failure{Status::denied, "may not be read"}});
 
     const ModelSpec spec = tiny_spec();
-    const Work work = scoring_work(
-        spec, [] { return std::make_unique<test::FakeClassifier>(); }, {}, 0.5);
+    const Work work = scoring_work(spec, [] { return std::make_unique<test::FakeClassifier>(); }, {});
     const std::vector<Row> together = work(items);
     REQUIRE(together.size() == 6);
     const Status expected[] = {Status::ok,          Status::not_found, Status::ok,
@@ -344,8 +343,7 @@ TEST_CASE("an output that is no number becomes model_error, never a score") {
     const std::string path =
         folder.write("a.png", test::encode(test::draw_flat(20, 20, {30, 30, 30}), ".png"));
     const ModelSpec spec = tiny_spec();
-    const Work work = scoring_work(
-        spec, [] { return std::make_unique<NanClassifier>(); }, {}, 0.5);
+    const Work work = scoring_work(spec, [] { return std::make_unique<NanClassifier>(); }, {});
     const Row row = work({{path, std::nullopt}}).front();
     CHECK(row.status == Status::model_error);
     CHECK_FALSE(row.score);
@@ -367,13 +365,12 @@ TEST_CASE("a batch for which memory does not suffice becomes rows, and the class
     const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
     int made = 0;
     const ModelSpec spec = tiny_spec();
-    const Work work = scoring_work(
-        spec,
-        [&] {
-            ++made;
-            return std::make_unique<Tight>();
-        },
-        {}, 0.5);
+    const Work work = scoring_work(spec,
+                                   [&] {
+                                       ++made;
+                                       return std::make_unique<Tight>();
+                                   },
+                                   {{}, 0.5, 1, 2});
     const std::vector<Row> rows =
         work({{path, std::nullopt}, {folder / "gone.png", std::nullopt}, {path, std::nullopt}});
     REQUIRE(rows.size() == 3);
@@ -385,6 +382,53 @@ TEST_CASE("a batch for which memory does not suffice becomes rows, and the class
     CHECK(rows[1].status == Status::not_found);
     CHECK(work({{path, std::nullopt}}).front().status == Status::ok);
     CHECK(made == 1);
+}
+
+TEST_CASE("the views of an image are averaged, whatever goes through the network together") {
+    // Answers with the blue of the pixel in the upper left corner.
+    class Corner : public Classifier {
+      public:
+        explicit Corner(int& most) : largest(most) {}
+        cv::Mat classify(const cv::Mat& blob) override {
+            largest = std::max(largest, blob.size[0]);
+            cv::Mat outputs(blob.size[0], 1, CV_32F);
+            for (int i = 0; i < outputs.rows; ++i) {
+                const int blue[] = {i, 2, 0, 0};
+                outputs.at<float>(i) = blob.at<float>(blue);
+            }
+            return outputs;
+        }
+        int& largest;
+    };
+    const test::TemporaryFolder folder;
+    ModelSpec spec = tiny_spec();
+    spec.normalise = {1.0 / 255, {0, 0, 0}, {1, 1, 1}};
+    const int side = spec.input.width;
+    cv::Mat quarters = test::draw_flat(side, side, {0, 0, 0});
+    quarters(cv::Rect(side / 2, 0, side / 2, side / 2)) = cv::Scalar(51, 0, 0);          // 0.2
+    quarters(cv::Rect(0, side / 2, side / 2, side / 2)) = cv::Scalar(102, 0, 0);         // 0.4
+    quarters(cv::Rect(side / 2, side / 2, side / 2, side / 2)) = cv::Scalar(255, 0, 0);  // 1
+    const Item item{folder.write("a.png", test::encode(quarters, ".png")), std::nullopt};
+    const Item gone{folder / "gone.png", std::nullopt};
+    for (const int batch_size : {1, 3, 16}) {
+        int largest = 0;
+        const auto malignancy = [&](int views) {
+            const Work work = scoring_work(spec, [&] { return std::make_unique<Corner>(largest); },
+                                           {{}, 0.5, views, batch_size});
+            const std::vector<Row> rows = work({item, gone, item});
+            REQUIRE(rows.size() == 3);
+            CHECK(rows[1].status == Status::not_found);
+            REQUIRE(rows[0].score);
+            REQUIRE(rows[2].score);
+            CHECK(rows[0].score->malignancy == rows[2].score->malignancy);
+            return rows[0].score->malignancy;
+        };
+        CHECK(malignancy(1) == doctest::Approx(0));
+        CHECK(malignancy(2) == doctest::Approx(0.1));
+        CHECK(malignancy(4) == doctest::Approx(0.4));
+        CHECK(malignancy(8) == doctest::Approx(0.4));
+        CHECK(largest == batch_size);
+    }
 }
 
 TEST_CASE("what saving throws becomes the image's row, but for a Fatal") {
@@ -413,13 +457,12 @@ TEST_CASE("no more classifiers are made than threads work at once") {
     const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
     std::atomic<int> made{0};
     const ModelSpec spec = tiny_spec();
-    const Work score = scoring_work(
-        spec,
-        [&] {
-            ++made;
-            return std::make_unique<test::FakeClassifier>();
-        },
-        {}, 0.5);
+    const Work score = scoring_work(spec,
+                                    [&] {
+                                        ++made;
+                                        return std::make_unique<test::FakeClassifier>();
+                                    },
+                                    {});
     CountedSource source(300);
     Cancellation cancellation;
     std::uint64_t rows = 0;

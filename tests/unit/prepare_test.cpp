@@ -233,6 +233,35 @@ TEST_CASE("the blob is RGB planes, (pixel * scale - mean) / std") {
     CHECK(value(1, 2, 1, 2) == doctest::Approx(-0.3 / 0.2));
 }
 
+TEST_CASE("the eight views of a square are all there is to see of it, each once") {
+    const cv::Mat square = test::draw_lesion(30, 30);
+    const std::vector<cv::Mat> views = views_of(square, 8);
+    REQUIRE(views.size() == 8);
+    CHECK(largest_difference(views.front(), square) == 0);
+    for (std::size_t i = 0; i < views.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            CHECK(cv::norm(views[i], views[j], cv::NORM_L1) > 0);
+        }
+    }
+    cv::Mat once_more;  // turning all of them gives the same eight
+    cv::rotate(views[3], once_more, cv::ROTATE_90_COUNTERCLOCKWISE);
+    CHECK(std::any_of(views.begin(), views.end(),
+                      [&](const cv::Mat& view) { return cv::norm(view, once_more, cv::NORM_INF) == 0; }));
+}
+
+TEST_CASE("fewer views keep the shape of an image that is no square") {
+    const cv::Mat wide = test::draw_lesion(40, 30);
+    for (const int count : {1, 2, 4}) {
+        const std::vector<cv::Mat> views = views_of(wide, count);
+        CHECK(views.size() == static_cast<std::size_t>(count));
+        for (const cv::Mat& view : views) {
+            CHECK(view.size() == wide.size());
+        }
+    }
+    CHECK_FALSE(is_view_count(3));
+    CHECK_FALSE(is_view_count(0));
+}
+
 TEST_CASE("golden inputs differ by seed and do not change") {
     const cv::Mat one = draw_golden_input(1, 24, 32);
     CHECK(one.cols == 32);

@@ -47,7 +47,7 @@ TEST_CASE("rows have PyTorch's scores, alone and in a batch") {
             files.write(std::to_string(golden.seed) + ".png", test::encode(drawn, ".png"));
         items.push_back({path, std::nullopt});
     }
-    const Work work = scoring_work(spec, on_the_cpu, {}, spec.threshold);
+    const Work work = scoring_work(spec, on_the_cpu, {{}, spec.threshold, 1, 2});
     const std::vector<Row> batch = work(items);
     REQUIRE(batch.size() == items.size());
     for (std::size_t i = 0; i < items.size(); ++i) {
