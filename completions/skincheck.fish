@@ -3,7 +3,7 @@
 # Whether the command line is that of this command; it stands before all else, and "score" has no word.
 function __skincheck_is
     set -l words (commandline -opc)
-    if set -q words[2]; and contains -- $words[2] preprocess evaluate merge
+    if set -q words[2]; and contains -- $words[2] preprocess evaluate merge model
         test $argv[1] = $words[2]
     else
         test $argv[1] = score
@@ -30,6 +30,7 @@ end
 complete -c skincheck -n __skincheck_first -a preprocess -d 'Writes what the network would see of each image'
 complete -c skincheck -n __skincheck_first -a evaluate -d 'Measures scores against ground truth'
 complete -c skincheck -n __skincheck_first -a merge -d 'Joins what runs with --shard 1/N to N/N wrote to what one run over all inputs would have written'
+complete -c skincheck -n __skincheck_first -a model -d 'Tells what a model is'
 complete -c skincheck -n '__skincheck_is score' -s 0 -l null -d 'Lists of paths are separated by NUL, not by newlines'
 complete -c skincheck -n '__skincheck_is score' -l files-from -r -F -d 'Read paths from FILE too (\'-\': standard input)'
 complete -c skincheck -n '__skincheck_is score' -l include -x -d 'In directories take only files that match GLOB'
@@ -105,3 +106,5 @@ complete -c skincheck -n '__skincheck_is merge' -s q -l quiet -d 'Say nothing bu
 complete -c skincheck -n '__skincheck_is merge' -s v -l verbose -d 'Say what is used, and name each failed input'
 complete -c skincheck -n '__skincheck_is merge' -s h -l help -d 'Print this help'
 complete -c skincheck -n '__skincheck_is merge' -s V -l version -d 'Print the versions and settings for a bug report'
+complete -c skincheck -n '__skincheck_is model' -s h -l help -d 'Print this help'
+complete -c skincheck -n '__skincheck_is model' -s V -l version -d 'Print the versions and settings for a bug report'

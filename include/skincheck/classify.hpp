@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace skincheck {
 
@@ -36,6 +37,16 @@ struct Device {
 /// never takes its place. Throws Fatal (usage) when `requested` is none of these.
 Device choose_device(const std::string& requested);
 
+/// A device as it is found on this machine.
+struct DeviceState {
+    Device device;
+    std::string description;  ///< of a card: its name, memory and compute capability
+    std::string obstacle;     ///< why it cannot be used, and what to do; empty if it can
+};
+
+/// The CPU, then each card; where there is no card, one entry for it that says why.
+std::vector<DeviceState> list_devices();
+
 /// `requested` is fp32 or fp16; Fatal (usage) for anything else. fp16 where the device cannot compute in it
 /// throws Fatal (model).
 Precision choose_precision(const std::string& requested, const Device& device);
@@ -53,7 +64,8 @@ bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precis
 /// Runs the golden vectors of `spec` and compares; for a batch size above 1 also several of them in one
 /// batch. Throws Fatal (model) with the seed, the expected and the actual output when one differs by more
 /// than the tolerance for the device and precision, or is not finite, and when there is no such tolerance.
-void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
-               int batch_size = 1);
+/// Answers the largest difference.
+double self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
+                 int batch_size = 1);
 
 }  // namespace skincheck

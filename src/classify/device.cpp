@@ -61,6 +61,16 @@ std::optional<std::string> obstacle(int index) {
     return std::nullopt;
 }
 
+std::string describe_card(int index) {
+    try {
+        const cv::cuda::DeviceInfo card(index);
+        return fmt::format("{}, {} MiB, compute capability {}.{}", card.name(), card.totalMemory() >> 20U,
+                           card.majorVersion(), card.minorVersion());
+    } catch (const std::exception& error) {
+        return one_line(error.what());
+    }
+}
+
 // The N of "cuda:N", 0 for "cuda".
 std::optional<int> card_of(const std::string& requested) {
     if (requested == "cuda") {
@@ -101,6 +111,19 @@ Device choose_device(const std::string& requested) {
         throw Fatal(ExitCode::model, fmt::format("--device {}: {}", requested, *reason));
     }
     return {true, *card};
+}
+
+std::vector<DeviceState> list_devices() {
+    std::vector<DeviceState> devices{{{}, "", ""}};
+    const int cards = count_cards();
+    for (int index = 0; index < std::max(1, cards); ++index) {
+        DeviceState state{{true, index}, "", obstacle(index).value_or("")};
+        if (index < cards) {
+            state.description = describe_card(index);
+        }
+        devices.push_back(std::move(state));
+    }
+    return devices;
 }
 
 Precision choose_precision(const std::string& requested, const Device& device) {

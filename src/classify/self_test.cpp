@@ -28,8 +28,8 @@ bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precis
     return spec.golden.tolerance.contains(tolerance_key(device, precision));
 }
 
-void self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
-               int batch_size) {
+double self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
+                 int batch_size) {
     const std::string key = tolerance_key(device, precision);
     const auto tolerance = spec.golden.tolerance.find(key);
     if (tolerance == spec.golden.tolerance.end()) {
@@ -40,9 +40,12 @@ void self_test(Classifier& classifier, const ModelSpec& spec, const Device& devi
                 "use another --device or --precision",
                 spec.id(), key));
     }
+    double largest = 0;
     const auto expect = [&](const Golden::Case& golden, const float* actual) {
         for (std::size_t i = 0; i < golden.outputs.size(); ++i) {
-            if (std::abs(actual[i] - golden.outputs[i]) <= tolerance->second) {  // false for NaN
+            const double difference = std::abs(actual[i] - golden.outputs[i]);
+            if (difference <= tolerance->second) {  // false for NaN
+                largest = std::max(largest, difference);
                 continue;
             }
             throw Fatal(ExitCode::model,
@@ -60,7 +63,7 @@ void self_test(Classifier& classifier, const ModelSpec& spec, const Device& devi
         }
     });
     if (batch_size == 1) {
-        return;
+        return largest;
     }
     // A network may have been exported for one image at a time, which only shows with more.
     const std::size_t cases = inputs.size();
@@ -75,6 +78,7 @@ void self_test(Classifier& classifier, const ModelSpec& spec, const Device& devi
             expect(spec.golden.cases[i % cases], outputs.ptr<float>(static_cast<int>(i)));
         }
     });
+    return largest;
 }
 
 }  // namespace skincheck

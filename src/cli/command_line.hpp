@@ -23,7 +23,8 @@ inline constexpr const char* notice =
 inline constexpr const char* preprocess_command = "preprocess";
 inline constexpr const char* evaluate_command = "evaluate";
 inline constexpr const char* merge_command = "merge";
-inline constexpr std::array commands = {preprocess_command, evaluate_command, merge_command};
+inline constexpr const char* model_command = "model";
+inline constexpr std::array commands = {preprocess_command, evaluate_command, merge_command, model_command};
 
 // CLI11 knows nothing of the paths, because it would read a name in square brackets as a list; so the usage
 // line is ours.

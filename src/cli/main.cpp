@@ -51,6 +51,9 @@ ExitCode run(const std::vector<std::string>& arguments) {
         Console console(invocation.merge->verbosity, false);
         return run_merge(*invocation.merge, console);
     }
+    if (invocation.model) {
+        return run_model(*invocation.model);
+    }
     const CommonOptions& common = invocation.score ? invocation.score->common : invocation.preprocess->common;
     // Rows on the same terminal show the progress themselves, and would run into its line.
     const bool rows_on_terminal =

@@ -271,6 +271,28 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
     return invocation;
 }
 
+Invocation parse_model(const std::vector<std::string>& arguments) {
+    Invocation invocation;
+    ModelCommandOptions options;
+    std::vector<std::string> models;
+    CLI::App app("", model_command);
+    app.formatter(std::make_shared<HelpFormatter>(
+        "Usage: skincheck model [OPTIONS] [DIR|NAME]\n\n"
+        "Tells what a model is, checks its hash, and runs its self-test on each device of this machine.\n"
+        "Without DIR or NAME it is the model that scoring would use."));
+    invocation.text = parse(app, arguments, models);
+    if (invocation.text.empty()) {
+        if (models.size() > 1) {
+            throw Fatal(ExitCode::usage, "name one model (see skincheck model --help)");
+        }
+        if (!models.empty()) {
+            options.model = models.front();
+        }
+        invocation.model = std::move(options);
+    }
+    return invocation;
+}
+
 Invocation parse_score(const std::vector<std::string>& arguments) {
     Invocation invocation;
     ScoreOptions options;
@@ -279,7 +301,8 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
         std::make_shared<HelpFormatter>("Usage: skincheck [OPTIONS] [PATH...]\n"
                                         "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
                                         "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
-                                        "       skincheck merge [OPTIONS] PART...\n\n"
+                                        "       skincheck merge [OPTIONS] PART...\n"
+                                        "       skincheck model [OPTIONS] [DIR|NAME]\n\n"
                                         "Scores dermoscopic images for malignancy: one row for each input, "
                                         "in the order of the inputs. PATH is an\n"
                                         "image, or a directory that is searched for images, or '-' for a "
@@ -320,6 +343,9 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     }
     if (command == merge_command) {
         return parse_merge({arguments.begin() + 1, arguments.end()});
+    }
+    if (command == model_command) {
+        return parse_model({arguments.begin() + 1, arguments.end()});
     }
     if (command == evaluate_command) {
         Invocation invocation;

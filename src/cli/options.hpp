@@ -48,6 +48,10 @@ struct MergeOptions {
     Verbosity verbosity = Verbosity::normal;
 };
 
+struct ModelCommandOptions {
+    std::string model = default_model_name;
+};
+
 struct PreprocessOptions {
     CommonOptions common;
     std::string output;  ///< a folder
@@ -75,6 +79,7 @@ struct Invocation {
     std::optional<PreprocessOptions> preprocess;
     std::optional<EvaluateCommandOptions> evaluate;
     std::optional<MergeOptions> merge;
+    std::optional<ModelCommandOptions> model;
     std::string text;  ///< of --help or --version; then there is nothing else to do
 };
 

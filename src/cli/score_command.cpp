@@ -3,10 +3,10 @@
 #include "skincheck/output.hpp"
 
 #include "cli/commands.hpp"
-#include "cli/load_guard.hpp"
 #include "cli/path_map.hpp"
 #include "cli/resources.hpp"
 #include "cli/rows.hpp"
+#include "cli/tested_classifier.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,7 +14,6 @@
 
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,28 +27,17 @@ std::uint64_t memory_of_a_worker(const Model& model) {
     return 3 * model.onnx.size() + (256U << 20U);
 }
 
-// What OpenCV may take to read and test it; some four times the network's size is usual.
-std::uint64_t memory_to_load(const Model& model) {
-    return 8 * model.onnx.size() + (2ULL << 30U);
-}
-
 // Makes a classifier for each worker that asks: the first is the one that was tested before the run, and with
 // the last the network's bytes are no longer needed.
 class ClassifierMaker {
   public:
     ClassifierMaker(Model& model, const Device& device, Precision precision, const Parallelism& parallelism)
-        : model_(model), device_(device), precision_(precision), still_to_make_(parallelism.jobs) {
-        const std::string origin = model_.directory + "/model.onnx";
-        // Drivers of cards reserve more address space than there is memory.
-        const LoadGuard guard(origin, device_.cuda ? std::nullopt : std::optional(memory_to_load(model_)));
-        try {
-            ready_ = make();
-            self_test(*ready_, model_.spec, device_, precision_, parallelism.batch_size);
-        } catch (const std::bad_alloc&) {
-            throw Fatal(ExitCode::model,
-                        fmt::format("{}: there is not enough memory to load it, or it wants more than {} MiB",
-                                    origin, memory_to_load(model_) >> 20U));
-        }
+        : model_(model),
+          device_(device),
+          precision_(precision),
+          still_to_make_(parallelism.jobs),
+          ready_(make_tested_classifier(model, device, precision, parallelism.batch_size).classifier) {
+        made_one();
     }
 
     // One worker at a time, because OpenCV's reader of ONNX needs several times the network's size while it
@@ -62,10 +50,14 @@ class ClassifierMaker {
   private:
     std::unique_ptr<Classifier> make() {
         std::unique_ptr<Classifier> classifier = make_dnn_classifier(model_, device_, precision_);
+        made_one();
+        return classifier;
+    }
+
+    void made_one() {
         if (--still_to_make_ == 0) {
             std::string().swap(model_.onnx);
         }
-        return classifier;
     }
 
     Model& model_;

@@ -33,7 +33,7 @@ class Completions(SkincheckTest):
 
     def options(self, *command: str) -> dict[str, set]:
         told = Page.options_of_help(self.run_skincheck(*command, "--help").stdout.decode())
-        self.assertGreater(len(told), 5)
+        self.assertGreaterEqual(len(told), 2)
         return told
 
     def bash(self, *words: str, **env: str) -> list[str]:

@@ -94,7 +94,7 @@ class Evaluate(Page, SkincheckTest):
 
 class Score(Page, SkincheckTest):
     PAGE = "skincheck.1"
-    COMMANDS = ([], ["preprocess"], ["merge"])
+    COMMANDS = ([], ["preprocess"], ["merge"], ["model"])
 
     def test_every_status_and_exit_code_is_explained(self):
         for status in STATUSES:

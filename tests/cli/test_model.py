@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import harness
-from harness import HEADER, MODELS, SkincheckTest, csv_rows, model_spec, row
+from harness import HEADER, MODELS, SkincheckTest, csv_rows, model_id, model_spec, row
 from images import SCORES, WHITE, png
 
 UNUSABLE = 3
@@ -179,6 +180,57 @@ class Network(Package):
         spec["normalise"]["mean"] = [-1, 0, 0]  # everything is redder than 240 now
         self.write("nan/model.json", json.dumps(spec))
         self.assert_fails_with(self.score_with("nan/"), UNUSABLE, "self-test", "nan")
+
+
+class Told(Package):
+    """skincheck model."""
+
+    def told(self, *arguments) -> dict[str, str]:
+        result = self.run_skincheck("model", *arguments)
+        self.assertEqual((0, b""), (result.code, result.stderr))
+        return dict(re.split(r"  +", line, maxsplit=1) for line in result.stdout.decode().splitlines())
+
+    def test_what_it_is(self):
+        told = self.told("model/")
+        self.assertEqual(model_id(), told["model"])
+        self.assertEqual("model", told["folder"])
+        self.assertEqual("16x16 pixels, RGB", told["input"])
+        self.assertEqual("resize (mode squash, width 16, height 16, interpolation area)", told["preprocess"])
+        self.assertEqual("sigmoid of malignant; malignant: malignant", told["output"])
+        self.assertEqual("0.5", told["threshold"])
+
+    def test_what_is_free_form_stays_on_its_line(self):
+        self.spec["training"] = {"best_epoch": 3, "data": {"a": [1, 2], "b": {"c": "x\ny\x1b"}}}
+        self.write("model/model.json", json.dumps(self.spec))
+        told = self.told("model/")
+        self.assertEqual("3", told["training best epoch"])
+        self.assertRegex(told["training data"], r"\Aa \(1, 2\), b \(c x[^\n\x1b]*y[^\n\x1b]*\)\Z")
+
+    def test_the_self_test_runs_on_each_device(self):
+        told = self.told("model/")
+        self.assertIn(f"self-test passed: {len(self.spec['golden']['cases'])} drawn images", told["cpu fp32"])
+        self.assertTrue(any(name.startswith("cuda:0") for name in told))
+
+    def test_the_default_is_the_one_that_scoring_takes(self):
+        result = self.run_skincheck("model", env={"SKINCHECK_MODEL_PATH": self.path("")})
+        shutil.move(self.path("model"), self.path("skincheck-resnet50"))
+        other = self.run_skincheck("model", env={"SKINCHECK_MODEL_PATH": self.path("")})
+        self.assertEqual(0, other.code)
+        self.assertIn(model_id().encode(), other.stdout)
+        self.assertNotEqual(result.stdout, other.stdout)
+
+    def test_a_self_test_that_fails(self):
+        self.spec["golden"]["cases"][0]["outputs"][0] += 0.1
+        self.write("model/model.json", json.dumps(self.spec))
+        result = self.run_skincheck("model", "model/")
+        self.assertEqual(UNUSABLE, result.code)
+        self.assertRegex(result.stdout.decode(), r"(?m)^cpu fp32 +FAILED: .*self-test failed on cpu-fp32")
+
+    def test_a_damaged_package_and_one_too_many(self):
+        self.assert_fails_with(self.run_skincheck("model", "nowhere/"), UNUSABLE, "nowhere/")
+        self.write("model/model.onnx", b"x")
+        self.assert_fails_with(self.run_skincheck("model", "model/"), UNUSABLE, "model.onnx")
+        self.assert_fails_with(self.run_skincheck("model", "a", "b"), 2, "one model")
 
 
 if __name__ == "__main__":

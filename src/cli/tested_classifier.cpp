@@ -1,0 +1,38 @@
+#include "cli/tested_classifier.hpp"
+
+#include "cli/load_guard.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+
+namespace skincheck::cli {
+namespace {
+
+// What OpenCV may take to read and test it; some four times the network's size is usual.
+std::uint64_t memory_to_load(const Model& model) {
+    return 8 * model.onnx.size() + (2ULL << 30U);
+}
+
+}  // namespace
+
+TestedClassifier make_tested_classifier(const Model& model, const Device& device, Precision precision,
+                                        int batch_size) {
+    const std::string origin = model.directory + "/model.onnx";
+    // Drivers of cards reserve more address space than there is memory.
+    const LoadGuard guard(origin, device.cuda ? std::nullopt : std::optional(memory_to_load(model)));
+    try {
+        TestedClassifier tested{make_dnn_classifier(model, device, precision)};
+        tested.difference = self_test(*tested.classifier, model.spec, device, precision, batch_size);
+        return tested;
+    } catch (const std::bad_alloc&) {
+        throw Fatal(ExitCode::model,
+                    fmt::format("{}: there is not enough memory to load it, or it wants more than {} MiB",
+                                origin, memory_to_load(model) >> 20U));
+    }
+}
+
+}  // namespace skincheck::cli
