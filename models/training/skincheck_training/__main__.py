@@ -11,16 +11,14 @@ from dataclasses import asdict
 import numpy
 import torch
 
-from . import calibrate, package
-from .data import DataError, Example, fingerprint, left_out, prepared_pixels, read_table
-from .diagnoses import DIAGNOSES, diagnosis_index
-from .export import export_onnx, fold, reference_outputs
-from .golden_cases import find_cases, golden_input, wrong_networks
-from .metrics import roc_auc, roc_auc_by_source
-from .network import build_network, load_backbone, normalise, only_malignancy
-from .train import Settings, Task, predict, train
-
-SAMPLE = 256  # training images over which the shift by rounding is averaged
+from . import package
+from .data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
+from .diagnoses import diagnosis_index
+from .finish import finish
+from .goals import GOALS
+from .network import build_network, load_backbone
+from .settings import Settings
+from .train import Task, train
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -42,6 +40,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--skincheck", type=path, required=True, help="the executable; its preprocess makes the pixels")
     parser.add_argument("--work", type=path, required=True, help="folder for pixels, checkpoint and history")
     parser.add_argument("--package", type=path, required=True, help="folder of the package; its model is replaced")
+    parser.add_argument("--learn", choices=GOALS, default=Settings.learn,
+                        help="malignancy with a sigmoid (default), or the seven diagnoses with a softmax")
     parser.add_argument("--stages", type=stages, default=Settings.stages, metavar="SIZE:EPOCHS,...",
                         help="side of the training crops in pixels, and for how long (128:6,160:8,224:2)")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> None:
     """Everything that can be wrong with the input is looked at before the hours begin."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    settings = Settings(stages=options.stages, batch_size=options.batch_size, seed=options.seed)
+    settings = Settings(stages=options.stages, batch_size=options.batch_size, seed=options.seed, learn=options.learn)
+    goal = GOALS[settings.learn]
     if not options.weights.is_file():
         raise ValueError(f"{options.weights} is not there")
     terms = package.read_terms(
@@ -74,8 +75,12 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.skincheck} is not an executable; build skincheck first")
     examples = read_table(options.data, options.images, options.limit)
     away = left_out(examples, options.leave_out)
+    malignant = numpy.array([example.malignant for example in examples])
+    diagnosis = goal.believed(numpy.array([diagnosis_index(example.diagnosis) for example in examples]), malignant)
+    check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))
+    _tell_unnamed(examples, diagnosis)
     torch.manual_seed(settings.seed)
-    network = build_network(len(DIAGNOSES) if settings.diagnosis_weight else 0)
+    network = build_network(goal.outputs(settings))
     digest = load_backbone(network, options.weights)
     network.to(options.device)
 
@@ -83,20 +88,20 @@ def run(options: argparse.Namespace) -> None:
     if not os.access(options.package, os.W_OK):
         raise ValueError(f"{options.package} cannot be written to")
     draft = options.work / "draft"
-    spec = package.base_spec(options.name, options.model_version, terms.licence_text)
+    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal)
     package.write_draft(draft, spec)
     pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
     split = numpy.array([example.split for example in examples])
     task = Task(
         pixels,
-        malignant=numpy.array([example.malignant for example in examples]),
-        diagnosis=numpy.array([diagnosis_index(example.diagnosis) for example in examples]),
+        malignant,
+        diagnosis,
         source=numpy.array([example.source for example in examples]),
         train=numpy.flatnonzero((split == "train") & ~away),
         val=numpy.flatnonzero((split == "val") & ~away),
     )
     best = train(network, task, settings, options.work, fingerprint(examples, digest, *options.leave_out), options.workers)
-    network = only_malignancy(network).cpu()
+    network = goal.packaged(network).cpu()
     spec["training"] = {
         "commit": package.commit(),
         "data": {"table": options.data.name, "left_out": options.leave_out, "limit": options.limit, "images": _counts(examples)},
@@ -105,72 +110,19 @@ def run(options: argparse.Namespace) -> None:
         "versions": package.versions(),
         "best_epoch": best["epoch"],
     }
-    validation = [examples[index] for index in task.val]
-    sample = _batches(pixels, task.train[:: max(1, len(task.train) // SAMPLE)])
-    onnx = _finish(spec, network, pixels[task.val], validation, sample, options.weights, terms.notice)
+    scores = options.work / "validation.csv"
+    onnx = finish(spec, network, goal, task, examples, options.weights, terms.notice, scores)
     package.write_package(options.package, spec, onnx, terms)
     print(f"{options.package}: validation AUC {spec['training']['validation']['auc']}, threshold {spec['threshold']}")
 
 
-def _finish(
-    spec: dict,
-    network: torch.nn.Module,
-    pixels: numpy.ndarray,
-    validation: list[Example],
-    sample: list[torch.Tensor],
-    weights: pathlib.Path,
-    notice: str,
-) -> bytes:
-    """Folds, calibrates on the validation images and exports; completes `spec` and returns the graph."""
-    print("validation in float32, before and after folding and rounding", flush=True)
-    folded = fold(network, sample)
-    everything = numpy.arange(len(validation))
-    raw = _probabilities(predict(network, pixels, everything, exact=True))
-    outputs = _probabilities(predict(folded, pixels, everything, exact=True))
-    truth = numpy.array([example.malignant for example in validation])
-    platt = calibrate.fit_platt(calibrate.logit(outputs), truth)
-    scores = calibrate.malignancy(outputs, platt)
-    move = float(max(abs(raw - outputs).max(), abs(calibrate.malignancy(raw, platt) - scores).max()))
-    print(f"largest move of a score by folding and rounding: {move:.6f}", flush=True)
-    if move >= package.LARGEST_MOVE:
-        raise ValueError(f"folding and rounding move a validation score by {move:.6f}, {package.LARGEST_MOVE} or more")
-    onnx = export_onnx(folded, package.HEIGHT, package.WIDTH, notice)
-    spec["calibration"] = {"kind": "platt", "slope": platt[0], "intercept": platt[1]}
-    spec["threshold"], spec["operating_points"] = calibrate.operating_points(truth, scores)
-    spec["golden"] = _golden(network, onnx, weights, move)
-    spec["training"]["validation"] = _figures(validation, truth, scores)
-    spec["training"]["largest_move_by_rounding"] = round(move, 6)
-    return onnx
-
-
-def _batches(pixels: numpy.ndarray, indices: numpy.ndarray) -> list[torch.Tensor]:
-    """Prepared images as the network takes them, 32 at a time."""
-    chosen = numpy.array_split(indices, max(1, len(indices) // 32))
-    return [normalise(torch.from_numpy(pixels[some]).permute(0, 3, 1, 2)).contiguous() for some in chosen]
-
-
-def _probabilities(logits: numpy.ndarray) -> numpy.ndarray:
-    return torch.sigmoid(torch.from_numpy(logits)).numpy()
-
-
-def _golden(network: torch.nn.Module, onnx: bytes, weights: pathlib.Path, move: float) -> dict:
-    """The cases hold what the trained network says; the exported graph is run on them before it is shipped."""
-    height, width = package.HEIGHT, package.WIDTH
-    cases, fitting = find_cases(network, wrong_networks(network, weights), height, width)
-    if not fitting:
-        print("skincheck_training: no two drawn inputs fit as golden cases; these are the best", file=sys.stderr)
-    exported = reference_outputs(onnx, torch.cat([golden_input(case.seed, height, width) for case in cases]))
-    for case, found in zip(cases, exported.tolist(), strict=True):
-        moved = abs(case.output - found)
-        print(
-            f"golden case: seed {case.seed}, output {case.output:.6f}, moved {moved:.6f} in the exported graph, "
-            f"a wrong network is {case.telling:.3f} away",
-            flush=True,
-        )
-        if moved >= package.LARGEST_MOVE:
-            raise ValueError(f"golden input {case.seed}: the exported graph answers {found:.6f}, not {case.output:.6f}")
-        move = max(move, moved)
-    return package.golden_section(cases, move)
+def _tell_unnamed(examples: list[Example], diagnosis: numpy.ndarray) -> None:
+    """A name that is mistyped shows here."""
+    unnamed = [example.diagnosis for example, index in zip(examples, diagnosis, strict=True) if index < 0]
+    names = collections.Counter(name or "(none)" for name in unnamed)
+    if names:
+        told = ", ".join(f"{name} {count}" for name, count in names.most_common())
+        print(f"{names.total()} images teach malignant or benign alone; their diagnoses: {told}", flush=True)
 
 
 def _counts(examples: list[Example]) -> dict:
@@ -179,16 +131,6 @@ def _counts(examples: list[Example]) -> dict:
     for (split, source, kind), count in sorted(counts.items()):
         table.setdefault(split, {}).setdefault(source, {})[kind] = count
     return table
-
-
-def _figures(validation: list[Example], truth: numpy.ndarray, scores: numpy.ndarray) -> dict:
-    """AUC of all and of each source that has both kinds."""
-    by_source = roc_auc_by_source(truth, scores, numpy.array([example.source for example in validation]))
-    return {
-        "auc": round(roc_auc(truth, scores), 4),
-        "auc_by_source": {name: round(value, 4) for name, value in by_source.items()},
-        "images": len(validation),
-    }
 
 
 def main(arguments: list[str] | None = None) -> int:

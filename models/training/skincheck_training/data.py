@@ -40,23 +40,46 @@ def read_table(table: pathlib.Path, images: pathlib.Path, limit: int | None = No
     figures would be those of images that the network has learned. `limit` keeps the first so many of each split.
     """
     examples = _read_rows(table, images)
+    if not examples:
+        raise DataError(f"{table}: has no rows")
     groups = {split: {e.group for e in examples if e.split == split} for split in ("train", "val")}
     shared = sorted(groups["train"] & groups["val"])
     if shared:
         raise DataError(f"{table}: {len(shared)} groups are in train and in val, for instance {shared[0]!r}")
     if limit is not None:
         examples = _first_of_each_split(examples, limit)
-    for split in ("train", "val"):
-        if {e.malignant for e in examples if e.split == split} != {False, True}:
-            raise DataError(f"{table}: the {split} split needs malignant and benign examples")
     for example in examples:
         if not example.path.is_file():
             raise DataError(f"{table}: {example.path} is not there")
     return examples
 
 
+def check_splits(
+    table: pathlib.Path, examples: list[Example], away: numpy.ndarray, kinds: dict[str, numpy.ndarray]
+) -> None:
+    """Each split needs images of each kind (name → bool N), not counting those that are `away`: they would not be
+    learned, or not measured. And the best epoch is found by the sources' AUC, so one of them needs both."""
+    for split in ("train", "val"):
+        there = numpy.array([example.split == split for example in examples]) & ~away
+        for name, of_it in kinds.items():
+            if not (there & of_it).any():
+                raise DataError(f"{table}: the {split} split has no {name} example{' left' if away.any() else ''}")
+    found = {(e.source, e.malignant) for e, gone in zip(examples, away, strict=True) if e.split == "val" and not gone}
+    if not any((source, not malignant) in found for source, malignant in found):
+        raise DataError(f"{table}: no source has malignant and benign examples in the val split")
+
+
 def _read_rows(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
-    with table.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark before the header
+    content = table.read_bytes()
+    try:
+        # Spreadsheets put a byte order mark before the header.
+        return _parse_rows(table, content.decode("utf-8-sig"), images)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: is not a CSV in UTF-8: {error}") from error
+
+
+def _parse_rows(table: pathlib.Path, content: str, images: pathlib.Path) -> list[Example]:
+    with io.StringIO(content, newline="") as lines:
         reader = csv.DictReader(lines)
         missing = {"file", "malignant", "group", "split"} - set(reader.fieldnames or [])
         if missing:

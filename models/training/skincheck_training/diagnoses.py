@@ -1,6 +1,9 @@
 """The seven diagnoses of HAM10000 (ISIC 2018 task 3), and what other tables call them."""
 
+import numpy
+
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+MALIGNANT = ("akiec", "bcc", "mel")
 # Only names that stand for one of the seven; "benign", "unknown" and the like say too little.
 SYNONYMS = {
     "actinic keratosis": "akiec",
@@ -21,3 +24,9 @@ def diagnosis_index(name: str) -> int:
     plain = name.strip().lower().replace("_", " ")
     plain = SYNONYMS.get(plain, plain)
     return DIAGNOSES.index(plain) if plain in DIAGNOSES else -1
+
+
+def agreeing(diagnosis: numpy.ndarray, malignant: numpy.ndarray) -> numpy.ndarray:
+    """The indices, with -1 where the table's column malignant says the opposite: it is what scores are measured by."""
+    of_diagnosis = numpy.array([name in MALIGNANT for name in DIAGNOSES])[diagnosis]
+    return numpy.where(of_diagnosis == numpy.asarray(malignant, dtype=bool), diagnosis, -1)

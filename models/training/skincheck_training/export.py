@@ -1,8 +1,9 @@
-"""A trained network → the bytes of model.onnx: batch norm folded, weights rounded, sigmoid inside."""
+"""A trained network → the bytes of model.onnx: batch norm folded, weights rounded, sigmoid or softmax inside."""
 
 import copy
 import io
 import warnings
+from collections.abc import Callable
 
 import numpy
 import onnx
@@ -14,7 +15,8 @@ OPSET = 13
 SIGNIFICANT_BITS = 12
 INPUT, OUTPUT = "input", "probability"
 # What OpenCV 4.6 is known to load; anything else in the graph means that batch norm or dropout is still in it.
-OPERATORS = {"Conv", "Relu", "MaxPool", "Add", "GlobalAveragePool", "Flatten", "Gemm", "Sigmoid"}
+OPERATORS = {"Conv", "Relu", "MaxPool", "Add", "GlobalAveragePool", "Flatten", "Gemm", "Sigmoid", "Softmax"}
+Probabilities = Callable[[torch.Tensor], torch.Tensor]  # of logits, N×classes
 
 
 def fold(network: torch.nn.Module, sample: list[torch.Tensor]) -> torch.nn.Module:
@@ -89,16 +91,18 @@ def _fold_pair(parent: torch.nn.Module, convolution: str, norm: str) -> None:
 
 
 class _Probability(torch.nn.Module):
-    def __init__(self, network: torch.nn.Module) -> None:
+    def __init__(self, network: torch.nn.Module, probabilities: Probabilities) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.probabilities = network, probabilities
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.network(pixels))
+        return self.probabilities(self.network(pixels))
 
 
-def export_onnx(folded: torch.nn.Module, height: int, width: int, notice: str) -> bytes:
-    """The graph of a folded network, N×3×H×W → N×1 probabilities, N free; `notice` goes into its doc_string.
+def export_onnx(
+    folded: torch.nn.Module, probabilities: Probabilities, height: int, width: int, notice: str
+) -> bytes:
+    """The graph of a folded network, N×3×H×W → N×classes probabilities, N free; `notice` goes into its doc_string.
 
     The same network gives the same bytes. ValueError when the graph is not what OpenCV loads or not the network given.
     """
@@ -106,7 +110,7 @@ def export_onnx(folded: torch.nn.Module, height: int, width: int, notice: str) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the exporter that OpenCV 4.6 understands is the older one
         torch.onnx.export(
-            _Probability(folded).eval(),
+            _Probability(folded, probabilities).eval(),
             (torch.zeros(1, 3, height, width),),
             buffer,
             dynamo=False,
@@ -123,9 +127,9 @@ def export_onnx(folded: torch.nn.Module, height: int, width: int, notice: str) -
 
 
 def reference_outputs(graph: bytes, batch: torch.Tensor) -> numpy.ndarray:
-    """What ONNX's own reference (NumPy, seconds for an image) makes of the exported bytes: N probabilities."""
+    """What ONNX's own reference (NumPy, seconds for an image) makes of the exported bytes: N×classes probabilities."""
     evaluator = onnx.reference.ReferenceEvaluator(onnx.load_model_from_string(graph))
-    return evaluator.run([OUTPUT], {INPUT: batch.numpy()})[0].reshape(-1)
+    return evaluator.run([OUTPUT], {INPUT: batch.numpy()})[0]
 
 
 def _check(model: onnx.ModelProto, folded: torch.nn.Module) -> None:

@@ -2,30 +2,33 @@
 
 import copy
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
 import torch
 
+from .goals import Goal
 from .golden import draw_golden_input
 from .network import build_network, load_backbone, normalise
 
 SEARCHED = 64  # seeds 1, 2, ...
-RANGE = (0.05, 0.95)  # outside the sigmoid is flat and hides faults
+RANGE = (0.05, 0.95)  # of malignancy; outside sigmoid and softmax are flat and hide faults
 # The coarsest tolerance is 0.01 (float16 on a graphics card); these two are three times that. The drawn inputs look much
 # alike to a trained network, so more cannot be asked for.
-APART = 0.03  # of the two outputs: a network that answers the same to everything must fail
-TELLING = 0.03  # by how much a wrong network's output must differ
+APART = 0.03  # of the two cases in some output: a network that answers the same to everything must fail
+TELLING = 0.03  # by how much some output of a wrong network must differ
 
 
 @dataclass(frozen=True)
 class Candidate:
     seed: int
-    output: float
-    telling: float  # the smallest difference to a wrong network
+    outputs: tuple[float, ...]  # one for each class
+    malignancy: float
+    telling: float  # the smallest distance to a wrong network
 
     def fits(self) -> bool:
-        return RANGE[0] <= self.output <= RANGE[1] and self.telling >= TELLING
+        return RANGE[0] <= self.malignancy <= RANGE[1] and self.telling >= TELLING
 
 
 def golden_input(seed: int, height: int, width: int) -> torch.Tensor:
@@ -33,9 +36,14 @@ def golden_input(seed: int, height: int, width: int) -> torch.Tensor:
     return normalise(torch.from_numpy(drawn).permute(2, 0, 1).unsqueeze(0))
 
 
-def probability(network: torch.nn.Module, batch: torch.Tensor) -> float:
+def answer(network: torch.nn.Module, goal: Goal, batch: torch.Tensor) -> numpy.ndarray:
     with torch.inference_mode():
-        return float(torch.sigmoid(network(batch)).item())
+        return goal.probabilities(network(batch)).numpy()
+
+
+def distance(one: Sequence[float], other: Sequence[float]) -> float:
+    """The self-test looks at each output, so the largest difference is what it sees."""
+    return float(numpy.abs(numpy.subtract(one, other)).max())
 
 
 def wrong_networks(network: torch.nn.Module, weights: pathlib.Path) -> list[torch.nn.Module]:
@@ -54,19 +62,19 @@ def wrong_networks(network: torch.nn.Module, weights: pathlib.Path) -> list[torc
 
 
 def find_cases(
-    network: torch.nn.Module, wrong: list[torch.nn.Module], height: int, width: int
+    network: torch.nn.Module, wrong: list[torch.nn.Module], goal: Goal, height: int, width: int
 ) -> tuple[list[Candidate], bool]:
-    """Two seeds and the network's own outputs; false beside them when they are only the best of those searched."""
+    """Two cases with the network's own outputs; false beside them when they are only the best of those searched."""
     network.eval()
     candidates = []
     for seed in range(1, SEARCHED + 1):
         batch = golden_input(seed, height, width)
-        output = probability(network, batch)
-        telling = min(abs(output - probability(other, batch)) for other in wrong)
-        candidates.append(Candidate(seed, output, telling))
+        output = answer(network, goal, batch)
+        telling = min(distance(output, answer(other, goal, batch)) for other in wrong)
+        candidates.append(Candidate(seed, tuple(output[0].tolist()), float(goal.malignancy(output)[0]), telling))
         fitting = [candidate for candidate in candidates if candidate.fits()]
         pair = _widest_pair(fitting)
-        if pair and abs(pair[0].output - pair[1].output) >= APART:
+        if pair and distance(pair[0].outputs, pair[1].outputs) >= APART:
             return pair, True
     return _widest_pair(fitting) or _widest_pair(candidates), False
 
@@ -74,5 +82,5 @@ def find_cases(
 def _widest_pair(candidates: list[Candidate]) -> list[Candidate]:
     if len(candidates) < 2:
         return []
-    ends = min(candidates, key=lambda c: c.output), max(candidates, key=lambda c: c.output)
+    ends = min(candidates, key=lambda c: c.malignancy), max(candidates, key=lambda c: c.malignancy)
     return sorted(ends if ends[0] is not ends[1] else candidates[:2], key=lambda c: c.seed)

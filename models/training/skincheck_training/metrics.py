@@ -28,6 +28,11 @@ def roc_auc_by_source(truth: numpy.ndarray, scores: numpy.ndarray, source: numpy
     return found
 
 
+def balanced_accuracy(truth: numpy.ndarray, found: numpy.ndarray) -> float:
+    """Mean over the classes that `truth` has of the share of their images that were named right."""
+    return float(numpy.mean([(found[truth == name] == name).mean() for name in numpy.unique(truth)]))
+
+
 def operating_point(truth: numpy.ndarray, scores: numpy.ndarray, threshold: float) -> dict[str, float]:
     """Sensitivity and specificity of `scores >= threshold`."""
     truth = numpy.asarray(truth, dtype=bool)

@@ -1,10 +1,9 @@
-"""ResNet-50 with its top removed and a dense head with dropout; the sigmoid comes with the loss or the export."""
+"""ResNet-50 with its top removed and a dense head with dropout; sigmoid or softmax come with the loss or the export."""
 
 import copy
 import hashlib
 import lzma
 import pathlib
-import pickle
 
 import safetensors
 import safetensors.torch
@@ -15,20 +14,20 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0,1]; what the backbone was
 STD = (0.229, 0.224, 0.225)
 
 
-def build_network(diagnoses: int = 0, dropout: float = 0.3) -> torch.nn.Module:
-    """N×3×H×W, normalised → N×(1 + diagnoses) logits: malignancy, and diagnoses that are learned beside it."""
+def build_network(outputs: int = 1, dropout: float = 0.3) -> torch.nn.Module:
+    """N×3×H×W, normalised → N×outputs logits."""
     network = torchvision.models.resnet50(weights=None)
     network.fc = torch.nn.Sequential(
         torch.nn.Linear(2048, 256),
         torch.nn.ReLU(),
         torch.nn.Dropout(dropout),
-        torch.nn.Linear(256, 1 + diagnoses),
+        torch.nn.Linear(256, outputs),
     )
     return network
 
 
 def only_malignancy(network: torch.nn.Module) -> torch.nn.Module:
-    """A copy whose output is malignancy alone, N×1."""
+    """A copy whose output is the first alone, N×1."""
     single = copy.deepcopy(network)
     last = single.fc[-1]
     last.weight, last.bias = torch.nn.Parameter(last.weight[:1].clone()), torch.nn.Parameter(last.bias[:1].clone())
@@ -50,7 +49,9 @@ def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
             state = safetensors.torch.load(content)
         else:
             state = torch.load(weights, map_location="cpu", weights_only=True)
-    except (lzma.LZMAError, safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # over foreign bytes the unpickler trips in many ways
         raise ValueError(f"{weights}: cannot be read as weights") from error
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     body = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}

@@ -14,6 +14,7 @@ import torchvision
 import zstandard
 
 from .export import INPUT, OUTPUT
+from .goals import Goal
 from .golden_cases import Candidate
 from .network import MEAN, STD
 
@@ -25,7 +26,6 @@ STEPS = [
 LARGEST_MOVE = 0.002  # that folding and rounding may change in any validation score
 DEFAULT_LICENCE = "LICENSE.uber-noncommercial"
 DEFAULT_LICENCE_TEXT = "non-commercial research use; see LICENSE.uber-noncommercial and the notice"
-DESCRIPTION = "Malignancy of a dermoscopic image: ResNet-50 with a dense head. Research use, not a medical device."
 NOTICE = """\
 NOTICE
 
@@ -88,23 +88,28 @@ def read_terms(
     return Terms(licence_text, licence.name, licence.read_bytes(), notice.read_text(encoding="utf-8"))
 
 
-def base_spec(name: str, version: str, licence: str) -> dict:
+def base_spec(name: str, version: str, licence: str, goal: Goal) -> dict:
     """All of model.json that is known before training; hash, golden cases and threshold are placeholders."""
     return {
         "format": 1,
         "name": name,
         "version": version,
         "licence": licence,
-        "description": DESCRIPTION,
+        "description": goal.description,
         "sha256": "0" * 64,
         "input": {"name": INPUT, "height": HEIGHT, "width": WIDTH, "channels": "RGB", "layout": "NCHW"},
         "preprocess": STEPS,
         "normalise": {"scale": 1 / 255, "mean": list(MEAN), "std": list(STD)},
-        "output": {"name": OUTPUT, "kind": "sigmoid", "classes": ["malignant"], "malignant": ["malignant"]},
+        "output": {
+            "name": OUTPUT,
+            "kind": goal.kind,
+            "classes": list(goal.classes),
+            "malignant": list(goal.malignant),
+        },
         "calibration": {"kind": "platt", "slope": 1.0, "intercept": 0.0},
         "threshold": 0.5,
         "operating_points": [],
-        "golden": {"cases": [{"seed": 1, "outputs": [0.5]}], "tolerance": {"cpu-fp32": 0.0005}},
+        "golden": {"cases": [{"seed": 1, "outputs": [0.5] * len(goal.classes)}], "tolerance": {"cpu-fp32": 0.0005}},
         "training": {},
     }
 
@@ -119,7 +124,7 @@ def golden_section(cases: list[Candidate], largest_move: float) -> dict:
     """Room for what rounding moved, and as much again for the order of sums; graphics cards compute more coarsely."""
     exact = max(0.0005, math.ceil(2 * largest_move * 1e4) / 1e4)
     return {
-        "cases": [{"seed": case.seed, "outputs": [round(case.output, 7)]} for case in cases],
+        "cases": [{"seed": case.seed, "outputs": [round(output, 7) for output in case.outputs]} for case in cases],
         "tolerance": {"cpu-fp32": exact, "cuda-fp32": max(0.001, exact), "cuda-fp16": 0.01},
     }
 

@@ -4,7 +4,6 @@ import copy
 import csv
 import math
 import pathlib
-import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,32 +14,14 @@ from tqdm import tqdm
 
 from .artefacts import add_artefacts
 from .augment import augment
+from .curves import draw_curves
+from .goals import GOALS
 from .metrics import roc_auc, roc_auc_by_source
 from .network import normalise
+from .settings import Settings
 
 SAVE_EVERY = 600  # seconds; what a kill may cost
 LAYERS = ("fc", "layer4", "layer3", "layer2", "layer1", "")  # "" is the stem; rates fall in this order
-
-
-@dataclass(frozen=True)
-class Settings:
-    stages: tuple[tuple[int, int], ...] = ((128, 6), (160, 8), (224, 2))  # side of the training crops, epochs of it
-    batch_size: int = 32
-    rate: float = 3e-4  # of the highest block
-    head_rate: float = 1.5e-3
-    layer_decay: float = 0.75  # of the rate from each block to the one below
-    weight_decay: float = 0.02
-    positive_weight: float = 2.0
-    label_smoothing: float = 0.03
-    diagnosis_weight: float = 0.5  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
-    warm_up: float = 0.06  # of all steps
-    average: float = 0.999  # decay of the averaged weights, a step
-    patience: int = 6  # epochs without a better one, after which training stops
-    seed: int = 1
-
-    def sizes(self) -> list[int]:
-        """The side of the crops, for each epoch."""
-        return [size for size, epochs in self.stages for _ in range(epochs)]
 
 
 @dataclass(frozen=True)
@@ -56,15 +37,15 @@ class Task:
 
 
 def predict(network: torch.nn.Module, pixels: numpy.ndarray, indices: numpy.ndarray, exact: bool = False) -> numpy.ndarray:
-    """Logits of malignancy for prepared images (uint8 N×H×W×3). `exact` computes in float32, as skincheck does."""
+    """The network's outputs, N×outputs, for prepared images (uint8 N×H×W×3). `exact` computes in float32, as skincheck does."""
     network.eval()
     device = _device(network)
-    logits = []
+    outputs = []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=not exact):
         for chosen in numpy.array_split(indices, max(1, len(indices) // 32)):
             batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).to(device)
-            logits.append(network(_arrange(normalise(batch.permute(0, 3, 1, 2)))).float()[:, 0].cpu())
-    return torch.cat(logits).numpy()
+            outputs.append(network(_arrange(normalise(batch.permute(0, 3, 1, 2)))).float().cpu())
+    return torch.cat(outputs).numpy()
 
 
 def train(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, workers: int = 0) -> dict:
@@ -78,6 +59,8 @@ def train(network: torch.nn.Module, task: Task, settings: Settings, work: pathli
     torch.use_deterministic_algorithms(True, warn_only=_device(network).type != "cpu")
     network.to(memory_format=torch.channels_last)
     run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers)
+    if run.history:
+        _write_history(work, run.history)
     sizes = settings.sizes()
     with (work / "train.log").open("a", encoding="utf-8") as log:
         for epoch in range(run.epoch, len(sizes)):
@@ -85,7 +68,7 @@ def train(network: torch.nn.Module, task: Task, settings: Settings, work: pathli
             run.learn(sizes[epoch])
             run.validate()
             run.save()
-            _write_history(work / "history.csv", run.history)
+            _write_history(work, run.history)
             line = f"epoch {epoch}, {time.monotonic() - started:.0f} s: {run.history[-1]}"
             print(line, flush=True)
             print(line, file=log, flush=True)
@@ -102,6 +85,8 @@ class _Run:
     def __init__(self, network, task: Task, settings: Settings, checkpoint: pathlib.Path, origin: str, workers: int) -> None:
         self.network, self.task, self.settings, self.workers = network, task, settings, workers
         self.checkpoint, self.origin = checkpoint, origin
+        self.goal = GOALS[settings.learn]
+        self.loss_of = self.goal.loss(settings, task.diagnosis[task.train])
         self.average = copy.deepcopy(network)
         self.optimiser = _optimiser(network, settings)
         self.steps = math.ceil(len(task.train) / settings.batch_size)  # of an epoch
@@ -131,7 +116,8 @@ class _Run:
     def validate(self) -> None:
         """Ends the epoch: figures of the averaged weights; the best are kept."""
         task = self.task
-        logits = predict(self.average, task.pixels, task.val)
+        outputs = predict(self.average, task.pixels, task.val)
+        logits = self.goal.malignancy_logits(outputs)
         truth = task.malignant[task.val]
         by_source = roc_auc_by_source(truth, logits, task.source[task.val])
         loss = torch.nn.functional.binary_cross_entropy_with_logits(torch.from_numpy(logits), torch.from_numpy(truth).float())
@@ -143,6 +129,8 @@ class _Run:
             "val_auc": round(roc_auc(truth, logits), 6),
             "val_auc_mean_of_sources": round(sum(by_source.values()) / len(by_source), 6),
         } | {f"val_auc_{name}": round(value, 6) for name, value in by_source.items()}
+        more = self.goal.figures(outputs, task.diagnosis[task.val])
+        figures |= {f"val_{name}": round(value, 6) for name, value in more.items()}
         self.history.append(figures)
         if self.best is None or figures["val_auc_mean_of_sources"] > self.best["figures"]["val_auc_mean_of_sources"]:
             state = {name: value.clone() for name, value in self.average.state_dict().items()}
@@ -159,12 +147,16 @@ class _Run:
     def _resume(self) -> None:
         try:
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # over foreign bytes the unpickler trips in many ways
             raise ValueError(f"{self.checkpoint} cannot be read; remove it, or name another --work") from error
-        wanted = {"settings": asdict(self.settings), "origin": self.origin}
-        for key, what in (("settings", "settings"), ("origin", "data or starting weights")):
-            if state.get(key) != wanted[key]:
-                raise ValueError(f"{self.checkpoint} is of other {what}; remove it, or name another --work")
+        if not isinstance(state, dict) or not isinstance(state.get("settings"), dict):
+            raise ValueError(f"{self.checkpoint} is no checkpoint of this recipe; remove it, or name another --work")
+        others = self.settings.differences(state["settings"])
+        what = f"settings ({', '.join(others)})" if others else "data or starting weights"
+        if others or state.get("origin") != self.origin:
+            raise ValueError(f"{self.checkpoint} is of other {what}; remove it, or name another --work")
         for name in ("network", "average", "optimiser", "schedule"):
             getattr(self, name).load_state_dict(state[name])
         for name in ("epoch", "step", "loss", "history", "best"):
@@ -190,7 +182,7 @@ class _Run:
             outputs = self.network(_arrange(batch))
         malignant = torch.from_numpy(self.task.malignant[chosen]).float().to(device)
         diagnosis = torch.from_numpy(self.task.diagnosis[chosen]).to(device)
-        loss = _loss(outputs.float(), malignant, diagnosis, settings)
+        loss = self.loss_of(outputs.float(), malignant, diagnosis)
         loss.backward()
         self.optimiser.step()
         self.schedule.step()
@@ -208,19 +200,6 @@ class _Items(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> torch.Tensor:
         random = numpy.random.default_rng((self.seed, self.epoch, int(index)))
         return torch.from_numpy(numpy.array(add_artefacts(numpy.asarray(self.pixels[index]), random)))
-
-
-def _loss(outputs: torch.Tensor, malignant: torch.Tensor, diagnosis: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Binary cross-entropy of the first output; the others learn the diagnosis where it is known."""
-    smooth = malignant * (1 - settings.label_smoothing) + settings.label_smoothing / 2
-    weight = torch.tensor(settings.positive_weight, device=outputs.device)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], smooth, pos_weight=weight)
-    if outputs.shape[1] > 1 and (diagnosis >= 0).any():
-        named = torch.nn.functional.cross_entropy(
-            outputs[:, 1:], diagnosis, ignore_index=-1, label_smoothing=settings.label_smoothing
-        )
-        loss = loss + settings.diagnosis_weight * named
-    return loss
 
 
 @torch.no_grad()
@@ -262,8 +241,9 @@ def _optimiser(network: torch.nn.Module, settings: Settings) -> torch.optim.Opti
     return torch.optim.AdamW(chosen, fused=True)
 
 
-def _write_history(path: pathlib.Path, history: list[dict]) -> None:
-    with path.open("w", newline="") as out:
+def _write_history(work: pathlib.Path, history: list[dict]) -> None:
+    with (work / "history.csv").open("w", newline="") as out:
         writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
+    draw_curves(work / "history.csv", work / "curves.png")

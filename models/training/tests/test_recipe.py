@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from skincheck_training import calibrate, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment
-from skincheck_training.data import DataError, fingerprint, left_out, read_table
+from skincheck_training.data import DataError, check_splits, fingerprint, left_out, read_table
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
 from skincheck_training.metrics import operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity
@@ -166,9 +166,28 @@ class Table(unittest.TestCase):
     def test_a_group_in_both_splits_is_refused(self):
         self.refused("1 groups are in train and in val, for instance 'g1'", *ROWS, "e.png,0,g1,val,x")
 
+    def test_a_table_without_rows_is_refused(self):
+        self.refused("table.csv: has no rows")
+
     def test_a_split_without_one_kind_is_refused(self):
-        self.refused("the val split needs malignant and benign", *ROWS[:3])
-        self.refused("the train split needs malignant and benign")
+        def check(*rows, away=()):
+            examples = self.read(*rows)
+            malignant = numpy.array([e.malignant for e in examples])
+            gone = numpy.isin([e.file for e in examples], away)
+            check_splits("table.csv", examples, gone, {"malignant": malignant, "benign": ~malignant})
+
+        def refused(message, *rows, **more):
+            with self.assertRaisesRegex(DataError, message):
+                check(*rows, **more)
+
+        refused("table.csv: the val split has no benign example$", *ROWS[:3])
+        refused("the train split has no malignant example$", *ROWS[1:])
+        refused("the train split has no benign example left", *ROWS, away=["b.png"])
+        refused("no source has malignant and benign examples in the val split", *ROWS)
+        check(*ROWS[:3], "d.png,0,g4,val,x")
+
+    def test_a_table_in_another_encoding_is_named(self):
+        self.refused(r"table\.csv: is not a CSV in UTF-8", *ROWS, "é.png,1,g5,train,x", encoding="latin-1")
 
     def test_a_limit_keeps_the_first_of_each_split(self):
         more = [row.replace(".png", "2.png") for row in ROWS]
@@ -299,8 +318,8 @@ class Training(unittest.TestCase):
 
     @staticmethod
     def task_of_other_data():
-        nothing = numpy.zeros(0, dtype=int)
-        return train.Task(numpy.zeros((0, 8, 8, 3), numpy.uint8), nothing, nothing, nothing, numpy.arange(40), nothing)
+        zeros = numpy.zeros(40, dtype=int)
+        return train.Task(numpy.zeros((40, 8, 8, 3), numpy.uint8), zeros, zeros, zeros, numpy.arange(40), zeros[:0])
 
     def test_rates_fall_from_the_head_down(self):
         optimiser = train._optimiser(small_network(), self.SETTINGS)

@@ -1,0 +1,31 @@
+"""The numbers of a training. They are in the checkpoint, which no other settings can go on from, and in model.json."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    stages: tuple[tuple[int, int], ...] = ((128, 6), (160, 8), (224, 2))  # side of the training crops, epochs of it
+    batch_size: int = 32
+    rate: float = 3e-4  # of the highest block
+    head_rate: float = 1.5e-3
+    layer_decay: float = 0.75  # of the rate from each block to the one below
+    weight_decay: float = 0.02
+    positive_weight: float = 2.0
+    label_smoothing: float = 0.03
+    diagnosis_weight: float = 0.5  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
+    warm_up: float = 0.06  # of all steps
+    average: float = 0.999  # decay of the averaged weights, a step
+    patience: int = 6  # epochs without a better one, after which training stops
+    seed: int = 1
+    learn: str = "malignancy"  # or "diagnoses"; see goals.py
+    diagnosis_balance: float = 0.5  # with "diagnoses": 0 takes them as often as they come, 1 makes the rare ones equal
+
+    def sizes(self) -> list[int]:
+        """The side of the crops, for each epoch."""
+        return [size for size, epochs in self.stages for _ in range(epochs)]
+
+    def differences(self, stored: dict) -> list[str]:
+        """Names of what is otherwise in `stored`, an asdict(); what it does not know yet had the default."""
+        mine, others = asdict(self), asdict(Settings()) | stored
+        return sorted(name for name in mine.keys() | others.keys() if mine.get(name) != others.get(name))

@@ -1,0 +1,129 @@
+"""What is wrong with the input is said in one line that names it, with exit code 2, before any training."""
+
+import contextlib
+import io
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+from dataclasses import asdict
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from skincheck_training import __main__ as recipe
+from skincheck_training import train
+from skincheck_training.diagnoses import DIAGNOSES
+from skincheck_training.settings import Settings
+
+HEADER = "file,malignant,group,split,diagnosis"
+ROWS = [
+    f"{split}{number}.png,{int(name in ('akiec', 'bcc', 'mel'))},{split}{number},{split},{name}"
+    for split in ("train", "val")
+    for number, name in enumerate(DIAGNOSES)
+]
+# Stands in for `skincheck preprocess`: files that hold "bad" are not readable, of others come grey pictures.
+SKINCHECK = f"""#!{sys.executable}
+import csv, sys
+from PIL import Image
+output = sys.argv[sys.argv.index("--output") + 1]
+rows = csv.writer(sys.stdout)
+rows.writerow(["path", "output", "status", "error"])
+failed = 0
+for number, path in enumerate(sys.stdin.read().split(chr(0))[:-1]):
+    if open(path).read() == "bad":
+        failed = 1
+        rows.writerow([path, "", "unreadable", "not an image"])
+    else:
+        Image.new("RGB", (224, 224), (128, 128, 128)).save(f"{{output}}/{{number}}.png")
+        rows.writerow([path, f"{{output}}/{{number}}.png", "ok", ""])
+sys.exit(failed)
+"""
+
+
+class BadInput(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        for row in ROWS:
+            (self.folder / row.split(",")[0]).write_text("good")
+        (self.folder / "weights").write_text("")
+        (self.folder / "terms").write_text("none")
+        executable = self.folder / "skincheck"
+        executable.write_text(SKINCHECK)
+        executable.chmod(0o755)
+
+    def refused(self, message: str, *rows: str, more: tuple[str, ...] = (), header: str = HEADER) -> None:
+        (self.folder / "table.csv").write_text("\n".join([header, *rows]) + "\n")
+        names = {"data": "table.csv", "images": "", "weights": "weights", "skincheck": "skincheck", "work": "work",
+                 "package": "package", "licence": "terms", "notice": "terms"}
+        paths = [text for name, file in names.items() for text in (f"--{name}", str(self.folder / file))]
+        small = torch.nn.Linear(1, 1)  # starting weights are another test's matter
+        with (
+            unittest.mock.patch.object(recipe, "load_backbone", lambda *_: "digest"),
+            unittest.mock.patch.object(recipe, "build_network", lambda *_: small),
+            unittest.mock.patch.object(train, "LAYERS", ("",)),
+            unittest.mock.patch.object(train._Run, "learn", side_effect=AssertionError("training has begun")),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            code = recipe.main([*paths, "--licence-text", "none", *more])
+        self.assertEqual(code, 2)
+        lines = said.getvalue().splitlines()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], f"^skincheck_training: .*{message}")
+        self.assertFalse((self.folder / "package" / "model.json").exists())
+
+    def test_good_input_reaches_the_training(self):
+        """Else the other tests could pass for a reason of their own."""
+        for learn in ("malignancy", "diagnoses"):
+            with self.assertRaisesRegex(AssertionError, "training has begun"):
+                self.refused("", *ROWS, more=("--learn", learn))
+
+    def test_a_missing_image(self):
+        self.refused(r"table\.csv: .*/gone\.png is not there", *ROWS, "gone.png,1,g,train,mel")
+
+    def test_an_unreadable_image(self):
+        (self.folder / "val3.png").write_text("bad")
+        self.refused(r"1 images cannot be used, first .*/val3\.png: unreadable, not an image", *ROWS)
+
+    def test_a_label_that_is_not_known(self):
+        rows = [ROWS[0], ROWS[1].replace(",1,", ",bcc,")]
+        self.refused(r"table\.csv:3: malignant is 'bcc', not 0 or 1", *rows)
+
+    def test_a_group_in_two_splits(self):
+        rows = [*ROWS[:-1], "val6.png,0,train0,val,vasc"]
+        self.refused("1 groups are in train and in val, for instance 'train0'", *rows)
+
+    def test_a_class_without_an_example(self):
+        benign = [row for row in ROWS if ",1,val" not in row]
+        self.refused(r"table\.csv: the val split has no malignant example", *benign)
+        without = [row for row in ROWS if not row.endswith("train,df")]
+        self.refused("the train split has no df example", *without, more=("--learn", "diagnoses"))
+        away = ("--learn", "diagnoses", "--leave-out", "file=val5.png")
+        self.refused("the val split has no nv example left", *ROWS, more=away)
+        contradicting = [row.replace(",1,", ",0,") if row.endswith("val,mel") else row for row in ROWS]
+        self.refused("the val split has no mel example", *contradicting, more=("--learn", "diagnoses"))
+
+    def test_no_source_with_both_kinds(self):
+        rows = [f"{row},{row.split(',')[1]}" for row in ROWS]
+        self.refused("no source has malignant and benign examples in the val split", *rows, header=f"{HEADER},source")
+
+    def test_a_checkpoint_of_another_configuration(self):
+        (self.folder / "work").mkdir()
+        checkpoint = self.folder / "work" / "checkpoint.pt"
+        torch.save({"settings": asdict(Settings(seed=5)), "origin": "x"}, checkpoint)
+        self.refused(r"work/checkpoint\.pt is of other settings \(seed\)", *ROWS)
+        torch.save({"settings": asdict(Settings()), "origin": "x"}, checkpoint)
+        self.refused(r"work/checkpoint\.pt is of other data or starting weights", *ROWS)
+        torch.save([1], checkpoint)
+        self.refused(r"work/checkpoint\.pt is no checkpoint of this recipe", *ROWS)
+        checkpoint.write_bytes(b"half a checkp")
+        self.refused(r"work/checkpoint\.pt cannot be read", *ROWS)
+
+
+if __name__ == "__main__":
+    unittest.main()
