@@ -42,8 +42,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--package", type=path, required=True, help="folder of the package; its model is replaced")
     parser.add_argument("--learn", choices=GOALS, default=Settings.learn,
                         help="malignancy with a sigmoid (default), or the seven diagnoses with a softmax")
+    parser.add_argument("--side", type=positive, default=Settings.side,
+                        help="of the prepared images and of the network's input, in pixels (288)")
     parser.add_argument("--stages", type=stages, default=Settings.stages, metavar="SIZE:EPOCHS,...",
-                        help="side of the training crops in pixels, and for how long (128:6,160:8,224:2)")
+                        help="side of the training crops in pixels, and for how long (160:9,224:7)")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")
@@ -63,7 +65,13 @@ def run(options: argparse.Namespace) -> None:
     """Everything that can be wrong with the input is looked at before the hours begin."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    settings = Settings(stages=options.stages, batch_size=options.batch_size, seed=options.seed, learn=options.learn)
+    settings = Settings(
+        side=options.side,
+        stages=options.stages,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        learn=options.learn,
+    )
     goal = GOALS[settings.learn]
     if not options.weights.is_file():
         raise ValueError(f"{options.weights} is not there")
@@ -88,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
     if not os.access(options.package, os.W_OK):
         raise ValueError(f"{options.package} cannot be written to")
     draft = options.work / "draft"
-    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal)
+    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, settings.side)
     package.write_draft(draft, spec)
     pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
     split = numpy.array([example.split for example in examples])

@@ -10,7 +10,7 @@ import numpy
 from PIL import Image, ImageDraw
 
 # How often each is added. Hairs and dark corners are as common as in the archives; the rest is rarer there.
-HAIR, RULER, INK, DARK_CORNER, JPEG = 0.2, 0.1, 0.05, 0.2, 0.4
+HAIR, RULER, INK, DARK_CORNER, JPEG = 0.2, 0.1, 0.05, 0.2, 0.3
 
 
 def add_artefacts(pixels: numpy.ndarray, random: numpy.random.Generator) -> numpy.ndarray:
@@ -90,5 +90,5 @@ def _darken_corners(pixels: numpy.ndarray, random: numpy.random.Generator) -> nu
 
 def _compress(pixels: numpy.ndarray, random: numpy.random.Generator) -> numpy.ndarray:
     packed = io.BytesIO()
-    Image.fromarray(pixels).save(packed, "JPEG", quality=int(random.integers(30, 95)))
+    Image.fromarray(pixels).save(packed, "JPEG", quality=int(random.integers(40, 95)))
     return numpy.asarray(Image.open(packed))

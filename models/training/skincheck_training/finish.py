@@ -30,6 +30,7 @@ def finish(
     scores_table: pathlib.Path,
 ) -> bytes:
     """Completes `spec`, writes the validation images' scores into a table and returns the graph."""
+    side = spec["input"]["height"]
     print("validation in float32, before and after folding and rounding", flush=True)
     folded = fold(network, _batches(task.pixels, task.train[:: max(1, len(task.train) // SAMPLE)]))
     raw = _probabilities(network, goal, task)
@@ -41,10 +42,10 @@ def finish(
     print(f"largest move of a score by folding and rounding: {move:.6f}", flush=True)
     if move >= package.LARGEST_MOVE:
         raise ValueError(f"folding and rounding move a validation score by {move:.6f}, {package.LARGEST_MOVE} or more")
-    onnx = export_onnx(folded, goal.probabilities, package.HEIGHT, package.WIDTH, notice)
+    onnx = export_onnx(folded, goal.probabilities, side, side, notice)
     spec["calibration"] = {"kind": "platt", "slope": platt[0], "intercept": platt[1]}
     spec["threshold"], spec["operating_points"] = calibrate.operating_points(truth, scores)
-    spec["golden"] = _golden(network, goal, onnx, weights, move)
+    spec["golden"] = _golden(network, goal, onnx, weights, side, move)
     figures = _figures(truth, scores, task.source[task.val]) | goal.figures(outputs, task.diagnosis[task.val])
     spec["training"]["validation"] = _rounded(figures) | {"images": len(truth)}
     spec["training"]["largest_move_by_rounding"] = round(move, 6)
@@ -62,13 +63,12 @@ def _probabilities(network: torch.nn.Module, goal: Goal, task: Task) -> numpy.nd
     return goal.probabilities(torch.from_numpy(predict(network, task.pixels, task.val, exact=True))).numpy()
 
 
-def _golden(network: torch.nn.Module, goal: Goal, onnx: bytes, weights: pathlib.Path, move: float) -> dict:
+def _golden(network: torch.nn.Module, goal: Goal, onnx: bytes, weights: pathlib.Path, side: int, move: float) -> dict:
     """The cases hold what the trained network says; the exported graph is run on them before it is shipped."""
-    height, width = package.HEIGHT, package.WIDTH
-    cases, fitting = find_cases(network, wrong_networks(network, weights), goal, height, width)
+    cases, fitting = find_cases(network, wrong_networks(network, weights), goal, side, side)
     if not fitting:
         print("skincheck_training: no two drawn inputs fit as golden cases; these are the best", file=sys.stderr)
-    exported = reference_outputs(onnx, torch.cat([golden_input(case.seed, height, width) for case in cases]))
+    exported = reference_outputs(onnx, torch.cat([golden_input(case.seed, side, side) for case in cases]))
     for case, found in zip(cases, exported.tolist(), strict=True):
         moved = distance(case.outputs, found)
         print(

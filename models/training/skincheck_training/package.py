@@ -18,11 +18,6 @@ from .goals import Goal
 from .golden_cases import Candidate
 from .network import MEAN, STD
 
-HEIGHT = WIDTH = 224
-STEPS = [
-    {"op": "resize", "mode": "shortest_side", "size": 224, "interpolation": "area"},
-    {"op": "center_crop", "width": WIDTH, "height": HEIGHT},
-]
 LARGEST_MOVE = 0.002  # that folding and rounding may change in any validation score
 DEFAULT_LICENCE = "LICENSE.uber-noncommercial"
 DEFAULT_LICENCE_TEXT = "non-commercial research use; see LICENSE.uber-noncommercial and the notice"
@@ -88,8 +83,11 @@ def read_terms(
     return Terms(licence_text, licence.name, licence.read_bytes(), notice.read_text(encoding="utf-8"))
 
 
-def base_spec(name: str, version: str, licence: str, goal: Goal) -> dict:
-    """All of model.json that is known before training; hash, golden cases and threshold are placeholders."""
+def base_spec(name: str, version: str, licence: str, goal: Goal, side: int) -> dict:
+    """All of model.json that is known before training; hash, golden cases and threshold are placeholders.
+
+    The network sees the middle square of the image, shrunk to `side` pixels.
+    """
     return {
         "format": 1,
         "name": name,
@@ -97,8 +95,11 @@ def base_spec(name: str, version: str, licence: str, goal: Goal) -> dict:
         "licence": licence,
         "description": goal.description,
         "sha256": "0" * 64,
-        "input": {"name": INPUT, "height": HEIGHT, "width": WIDTH, "channels": "RGB", "layout": "NCHW"},
-        "preprocess": STEPS,
+        "input": {"name": INPUT, "height": side, "width": side, "channels": "RGB", "layout": "NCHW"},
+        "preprocess": [
+            {"op": "resize", "mode": "shortest_side", "size": side, "interpolation": "area"},
+            {"op": "center_crop", "width": side, "height": side},
+        ],
         "normalise": {"scale": 1 / 255, "mean": list(MEAN), "std": list(STD)},
         "output": {
             "name": OUTPUT,

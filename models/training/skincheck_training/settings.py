@@ -5,15 +5,16 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    stages: tuple[tuple[int, int], ...] = ((128, 6), (160, 8), (224, 2))  # side of the training crops, epochs of it
+    side: int = 288  # of the prepared images and of the network's input, in pixels
+    stages: tuple[tuple[int, int], ...] = ((160, 9), (224, 7))  # side of the training crops, epochs of it
     batch_size: int = 32
-    rate: float = 3e-4  # of the highest block
+    rate: float = 4e-4  # of the highest block
     head_rate: float = 1.5e-3
-    layer_decay: float = 0.75  # of the rate from each block to the one below
+    layer_decay: float = 0.85  # of the rate from each block to the one below
     weight_decay: float = 0.02
     positive_weight: float = 2.0
     label_smoothing: float = 0.03
-    diagnosis_weight: float = 0.5  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
+    diagnosis_weight: float = 1.0  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
     warm_up: float = 0.06  # of all steps
     average: float = 0.999  # decay of the averaged weights, a step
     patience: int = 6  # epochs without a better one, after which training stops

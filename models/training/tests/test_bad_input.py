@@ -37,7 +37,7 @@ for number, path in enumerate(sys.stdin.read().split(chr(0))[:-1]):
         failed = 1
         rows.writerow([path, "", "unreadable", "not an image"])
     else:
-        Image.new("RGB", (224, 224), (128, 128, 128)).save(f"{{output}}/{{number}}.png")
+        Image.new("RGB", (288, 288), (128, 128, 128)).save(f"{{output}}/{{number}}.png")
         rows.writerow([path, f"{{output}}/{{number}}.png", "ok", ""])
 sys.exit(failed)
 """

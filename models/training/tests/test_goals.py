@@ -136,7 +136,7 @@ class DiagnosesGoal(unittest.TestCase):
         self.assertEqual(kinds["nv"].tolist(), [False, True])
 
     def test_model_json_has_seven_classes_and_golden_cases_of_seven(self):
-        spec = package.base_spec("name", "1", "none", SEVEN)
+        spec = package.base_spec("name", "1", "none", SEVEN, 224)
         self.assertEqual(spec["output"]["kind"], "softmax")
         self.assertEqual(tuple(spec["output"]["classes"]), DIAGNOSES)
         self.assertEqual(spec["output"]["malignant"], ["akiec", "bcc", "mel"])
