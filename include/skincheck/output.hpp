@@ -55,7 +55,8 @@ std::unique_ptr<Destination> atomic_file(const std::string& path);
 /// What a reader needs to know where the rows came from.
 struct Provenance {
     std::string device;     ///< Device::name()
-    std::string precision;  ///< fp32, fp16
+    std::string engine;     ///< opencv, openvino
+    std::string precision;  ///< fp32, fp16, bf16
     ModelSpec model;
     double threshold = 0.5;
     int views = 1;                 ///< of each image, whose outputs were averaged

@@ -11,6 +11,7 @@
 #include <tl/expected.hpp>
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ struct Parallelism {
 void run_pipeline(Source& source, const Work& work, const Sink& sink, const Parallelism& parallelism,
                   Cancellation& cancellation);
 
-/// Makes a classifier; called from the worker that needs it, never more often than there are workers.
+/// Makes a classifier; called from the worker that needs it, never more often than `classifiers` below.
 using ClassifierFactory = std::function<std::unique_ptr<Classifier>()>;
 
 struct ScoringOptions {
@@ -44,6 +45,9 @@ struct ScoringOptions {
     double threshold = 0.5;
     int views = 1;       ///< of each image, see views_of(); the network's outputs for them are averaged
     int batch_size = 1;  ///< images, or views of them, that go through the network together, at most
+    int classifiers = std::numeric_limits<int>::max();  ///< at the same time; workers wait for one
+    std::function<void()>
+        on_smaller_batches{};  ///< called once, when memory does not suffice for a whole batch
 };
 
 /// The work of scoring: load, prepare, classify, decide. Whatever happens to an image becomes its row. `spec`

@@ -43,31 +43,40 @@ std::int64_t values_of(const cv::dnn::MatShape& shape) {
     return values;
 }
 
+// CUDA and cuDNN have words for it, and no code of OpenCV's.
+bool is_lack_on_card(const cv::Exception& error) {
+    return error.err.find("out of memory") != std::string::npos ||
+           error.err.find("ALLOC_FAILED") != std::string::npos;
+}
+
 class DnnClassifier : public Classifier {
   public:
-    DnnClassifier(const Model& model, Device device, Precision precision)
-        : device_(device),
+    DnnClassifier(const Model& model, const Target& target)
+        : target_(target),
           origin_(model.directory + "/model.onnx"),
           input_(model.spec.input),
           output_(model.spec.output.name),
           classes_(static_cast<int>(model.spec.output.classes.size())) {
         read(model.onnx);
-        place(precision);
+        place();
         check_shapes();
+        if (target_.device.cuda) {
+            check_layers();
+        }
     }
 
     cv::Mat classify(const cv::Mat& blob) override {
         cv::Mat outputs;
         try {
-            if (device_.cuda) {
+            if (target_.device.cuda) {
                 // Belongs to the thread, and a thread is free to come with any net.
-                cv::cuda::setDevice(device_.index);
+                cv::cuda::setDevice(target_.device.index);
             }
             net_.setInput(blob, input_.name);
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
         } catch (const cv::Exception& error) {
             fail(fmt::format(R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}")",
-                             CV_VERSION, device_.name(), blob.size[0], input_.name, output_),
+                             CV_VERSION, target_.name(), blob.size[0], input_.name, output_),
                  error);
         }
         const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);
@@ -82,7 +91,7 @@ class DnnClassifier : public Classifier {
 
     // Memory that is short says nothing of the network: the next image may be smaller, or have more room.
     [[noreturn]] void fail(const std::string& what, const cv::Exception& error) const {
-        if (error.code == cv::Error::StsNoMem) {
+        if (error.code == cv::Error::StsNoMem || is_lack_on_card(error)) {
             throw std::bad_alloc();
         }
         fail(fmt::format("{}: {}", what, one_line(error.err.empty() ? error.what() : error.err)));
@@ -99,14 +108,38 @@ class DnnClassifier : public Classifier {
         }
     }
 
-    void place(Precision precision) {
+    void place() {
+        const bool half = target_.precision == Precision::fp16;
         try {
-            net_.setPreferableBackend(device_.cuda ? cv::dnn::DNN_BACKEND_CUDA : cv::dnn::DNN_BACKEND_OPENCV);
-            const auto on_card =
-                precision == Precision::fp16 ? cv::dnn::DNN_TARGET_CUDA_FP16 : cv::dnn::DNN_TARGET_CUDA;
-            net_.setPreferableTarget(device_.cuda ? on_card : cv::dnn::DNN_TARGET_CPU);
+            if (target_.device.cuda) {
+                cv::cuda::setDevice(target_.device.index);
+                net_.setPreferableBackend(cv::dnn::DNN_BACKEND_CUDA);
+                net_.setPreferableTarget(half ? cv::dnn::DNN_TARGET_CUDA_FP16 : cv::dnn::DNN_TARGET_CUDA);
+                return;
+            }
+            net_.setPreferableBackend(target_.engine == Engine::openvino
+                                          ? cv::dnn::DNN_BACKEND_INFERENCE_ENGINE
+                                          : cv::dnn::DNN_BACKEND_OPENCV);
+            net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
         } catch (const cv::Exception& error) {
-            fail(fmt::format("OpenCV {} cannot use {}", CV_VERSION, device_.name()), error);
+            fail(fmt::format("OpenCV {} cannot use {}", CV_VERSION, target_.name()), error);
+        }
+    }
+
+    // OpenCV computes what a card lacks on the CPU, and says so only in its log.
+    void check_layers() {
+        std::vector<std::string> lacking;
+        for (const std::string& name : net_.getLayerNames()) {
+            const cv::Ptr<cv::dnn::Layer> layer = net_.getLayer(net_.getLayerId(name));
+            if (!layer->supportBackend(cv::dnn::DNN_BACKEND_CUDA)) {
+                lacking.push_back(fmt::format("{} ({})", layer->type, name));
+            }
+        }
+        if (!lacking.empty()) {
+            fail(fmt::format(
+                "OpenCV {} would compute {} of its layers on the CPU in place of {}, {} first; use "
+                "--device cpu, or export the network without them",
+                CV_VERSION, lacking.size(), target_.name(), lacking.front()));
         }
     }
 
@@ -161,7 +194,7 @@ class DnnClassifier : public Classifier {
         }
     }
 
-    Device device_;
+    Target target_;
     std::string origin_;
     InputSpec input_;
     std::string output_;
@@ -171,9 +204,8 @@ class DnnClassifier : public Classifier {
 
 }  // namespace
 
-std::unique_ptr<Classifier> make_dnn_classifier(const Model& model, const Device& device,
-                                                Precision precision) {
-    return std::make_unique<DnnClassifier>(model, device, precision);
+std::unique_ptr<Classifier> make_dnn_classifier(const Model& model, const Target& target) {
+    return std::make_unique<DnnClassifier>(model, target);
 }
 
 }  // namespace skincheck

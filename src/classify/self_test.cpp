@@ -9,8 +9,8 @@
 namespace skincheck {
 namespace {
 
-std::string tolerance_key(const Device& device, Precision precision) {
-    return fmt::format("{}-{}", device.cuda ? "cuda" : "cpu", to_string(precision));
+std::string tolerance_key(const Target& target) {
+    return fmt::format("{}-{}", target.device.cuda ? "cuda" : "cpu", to_string(target.precision));
 }
 
 template <typename Test>
@@ -24,13 +24,8 @@ void with_advice(std::string_view advice, const Test& test) {
 
 }  // namespace
 
-bool can_be_tested(const ModelSpec& spec, const Device& device, Precision precision) {
-    return spec.golden.tolerance.contains(tolerance_key(device, precision));
-}
-
-double self_test(Classifier& classifier, const ModelSpec& spec, const Device& device, Precision precision,
-                 int batch_size) {
-    const std::string key = tolerance_key(device, precision);
+double self_test(Classifier& classifier, const ModelSpec& spec, const Target& target, int batch_size) {
+    const std::string key = tolerance_key(target);
     const auto tolerance = spec.golden.tolerance.find(key);
     if (tolerance == spec.golden.tolerance.end()) {
         throw Fatal(
@@ -51,8 +46,8 @@ double self_test(Classifier& classifier, const ModelSpec& spec, const Device& de
             throw Fatal(ExitCode::model,
                         fmt::format("{}: the self-test failed on {}: for seed {} the output \"{}\" is {:.6f} "
                                     "in place of {:.6f}, off by more than {:g}",
-                                    spec.id(), key, golden.seed, spec.output.classes.at(i), actual[i],
-                                    golden.outputs[i], tolerance->second));
+                                    spec.id(), target.name(), golden.seed, spec.output.classes.at(i),
+                                    actual[i], golden.outputs[i], tolerance->second));
         }
     };
     std::vector<cv::Mat> inputs;

@@ -97,13 +97,10 @@ std::string essentials(const Model& model) {
     return text + members("training ", spec.training_json);
 }
 
-// One line: passed, not possible there, or failed, which makes `passed` false.
-std::string tested(const Model& model, const Device& device, Precision precision, bool& passed) {
-    if (!can_be_tested(model.spec, device, precision)) {
-        return "model.json has no tolerance for it, so it cannot be used there";
-    }
+// One line: passed, or failed, which makes `passed` false.
+std::string tested(const Model& model, const Target& target, bool& passed) {
     try {
-        const double difference = make_tested_classifier(model, device, precision).difference;
+        const double difference = make_tested_classifier(model, target).difference;
         return fmt::format("self-test passed: {} drawn images, largest difference {:.2g}",
                            model.spec.golden.cases.size(), difference);
     } catch (const Fatal& fatal) {
@@ -112,23 +109,16 @@ std::string tested(const Model& model, const Device& device, Precision precision
     }
 }
 
-std::string devices(const Model& model, bool& passed) {
+std::string targets(const Model& model, bool& passed) {
     std::string text;
-    for (const DeviceState& state : list_devices()) {
-        const std::string name = state.device.name();
-        if (!state.description.empty()) {
+    for (const TargetState& state : list_targets()) {
+        const std::string name = state.target.name();
+        if (!state.description.empty() && state.obstacle.empty()) {
             text += fmt::format(line, name, state.description);
         }
-        if (!state.obstacle.empty()) {
-            text += fmt::format(line, name, fmt::format("not usable: {}", state.obstacle));
-            continue;
-        }
-        for (const Precision precision : {Precision::fp32, Precision::fp16}) {
-            if (precision == Precision::fp32 || state.device.cuda) {
-                text += fmt::format(line, fmt::format("{} {}", name, to_string(precision)),
-                                    tested(model, state.device, precision, passed));
-            }
-        }
+        text += fmt::format(line, name,
+                            state.obstacle.empty() ? tested(model, state.target, passed)
+                                                   : fmt::format("not usable: {}", state.obstacle));
     }
     return text;
 }
@@ -140,7 +130,7 @@ ExitCode run_model(const ModelCommandOptions& options) {
     const auto destination = standard_output();
     destination->write(essentials(model));
     bool passed = true;
-    destination->write(devices(model, passed));
+    destination->write(targets(model, passed));
     destination->commit();
     return passed ? ExitCode::ok : ExitCode::model;
 }

@@ -96,10 +96,14 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
     app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
         ->type_name("FILE")
         ->group("Output");
-    app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N (default: auto)")
+    app.add_option("--device", options.target.device, "auto, cpu, cuda or cuda:N (default: auto)")
         ->type_name("DEVICE")
         ->group("Running");
-    app.add_option("--precision", options.precision, "fp32 or fp16, which needs cuda (default: fp32)")
+    app.add_option("--engine", options.target.engine, "auto, opencv or openvino, on the CPU (default: auto)")
+        ->type_name("ENGINE")
+        ->group("Running");
+    app.add_option("--precision", options.target.precision,
+                   "fp32, fp16 or bf16 (default: fp32)")
         ->type_name("PRECISION")
         ->group("Running");
     app.add_option_function<std::string>(
@@ -107,7 +111,7 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
            [&options](const std::string& text) {
                options.batch_size = parse_number(text, "--batch-size", 1, 1024);
            },
-           "Images that go through the network together (default: 1 on the CPU)")
+           "Images that go through the network together (default: cpu 1, cuda 32)")
         ->type_name("N")
         ->group("Running");
 }

@@ -1,6 +1,7 @@
 // The command line → plain structs.
 #pragma once
 
+#include "skincheck/classify.hpp"
 #include "skincheck/evaluate.hpp"
 #include "skincheck/image.hpp"
 #include "skincheck/input.hpp"
@@ -30,8 +31,7 @@ struct ScoreOptions {
     std::optional<double> threshold;  ///< nothing: the model's
     std::optional<Format> format;     ///< nothing: by the ending of `output`, else CSV
     std::string output;               ///< empty: standard output
-    std::string device = "auto";
-    std::string precision = "fp32";
+    TargetRequest target;
     int batch_size = 0;  ///< 0: what suits the device
     int views = 1;       ///< of each image, see views_of()
     bool resume = false;

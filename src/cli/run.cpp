@@ -117,6 +117,11 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
         std::rethrow_exception(error);
     }
     console.summary(summary, done);
+    if (!caught_signal() && summary.used == 0 && summary.count(Status::model_error) > 0) {
+        throw Fatal(
+            ExitCode::model,
+            "the network gave no finite number for any image: do not trust this model on this device");
+    }
     if (caught_signal()) {
         console.warn(rows.interrupted(summary));
     }

@@ -27,21 +27,16 @@ std::uint64_t memory_of_a_worker(const Model& model) {
     return 3 * model.onnx.size() + (256U << 20U);
 }
 
-// Makes a classifier for each worker that asks: the first is the one that was tested before the run, and with
+// Makes a classifier whenever one is asked for: the first is the one that was tested before the run, and with
 // the last the network's bytes are no longer needed.
 class ClassifierMaker {
   public:
-    ClassifierMaker(Model& model, const Device& device, Precision precision, const Parallelism& parallelism)
-        : model_(model),
-          device_(device),
-          precision_(precision),
-          still_to_make_(parallelism.jobs),
-          ready_(make_tested_classifier(model, device, precision, parallelism.batch_size).classifier) {
+    ClassifierMaker(Model& model, const Target& target, int most, std::unique_ptr<Classifier> tested)
+        : model_(model), target_(target), still_to_make_(most), ready_(std::move(tested)) {
         made_one();
     }
 
-    // One worker at a time, because OpenCV's reader of ONNX needs several times the network's size while it
-    // reads.
+    // One at a time, because OpenCV's reader of ONNX needs several times the network's size while it reads.
     std::unique_ptr<Classifier> next() {
         const std::lock_guard lock(mutex_);
         return ready_ ? std::move(ready_) : make();
@@ -49,7 +44,7 @@ class ClassifierMaker {
 
   private:
     std::unique_ptr<Classifier> make() {
-        std::unique_ptr<Classifier> classifier = make_dnn_classifier(model_, device_, precision_);
+        std::unique_ptr<Classifier> classifier = make_dnn_classifier(model_, target_);
         made_one();
         return classifier;
     }
@@ -61,12 +56,46 @@ class ClassifierMaker {
     }
 
     Model& model_;
-    const Device device_;
-    const Precision precision_;
+    const Target target_;
     int still_to_make_;
     std::mutex mutex_;
     std::unique_ptr<Classifier> ready_;
 };
+
+int batch_size_of(const ScoreOptions& options, const Target& target) {
+    constexpr int on_card = 32;
+    return options.batch_size > 0 ? options.batch_size : target.device.cuda ? on_card : 1;
+}
+
+// One network copies its batch to the card while another computes. More would only take its memory; on the
+// CPU each worker computes by itself.
+int classifiers_of(const Target& target, int jobs) {
+    constexpr int on_card = 2;
+    return target.device.cuda ? std::min(on_card, jobs) : jobs;
+}
+
+struct Tested {
+    Target target;
+    std::unique_ptr<Classifier> classifier;
+};
+
+// The first of the targets on which the model passes its self-test. There is more than one only where `auto`
+// leaves the choice, and then those that fail are told.
+Tested first_that_passes(const Model& model, const std::vector<Target>& targets, const ScoreOptions& options,
+                         Console& console) {
+    for (const Target& target : targets) {
+        try {
+            return {target, make_tested_classifier(model, target, batch_size_of(options, target)).classifier};
+        } catch (const Fatal& fatal) {
+            if (&target == &targets.back() || fatal.code() != ExitCode::model) {
+                throw;
+            }
+            console.warn(fmt::format("{} cannot be used, and {} takes its place: {}", target.name(),
+                                     (&target + 1)->name(), fatal.what()));
+        }
+    }
+    throw Fatal(ExitCode::model, "there is no device to compute on");
+}
 
 // What the rows in a journal have in common with those of this run, or else it cannot go on.
 Settings settings_of(const ScoreOptions& options, const Provenance& provenance) {
@@ -169,41 +198,41 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
             return ExitCode::ok;
         }
     }
-    Device device = choose_device(options.device);
-    Precision precision = choose_precision(options.precision, device);
+    const std::vector<Target> targets = choose_targets(options.target);
     Model model = load_model(find_model(options.common.model));
-    if (options.device == "auto" && !can_be_tested(model.spec, device, precision)) {
-        console.warn(fmt::format("model.json of {} has no golden.tolerance for {}, so the CPU is used",
-                                 model.spec.id(), device.name()));
-        device = {};
-        precision = choose_precision(options.precision, device);
-    }
     if (options.views == 8 && model.spec.input.width != model.spec.input.height) {
         throw Fatal(ExitCode::usage,
                     fmt::format("--tta 8 turns images by a quarter, and {} takes {}x{} pixels; use --tta 4",
                                 model.spec.id(), model.spec.input.width, model.spec.input.height));
     }
     const double threshold = options.threshold.value_or(model.spec.threshold);
+    Tested tested = first_that_passes(model, targets, options, console);
+    const Target target = tested.target;
     Parallelism parallelism;
     parallelism.jobs =
         options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker(model));
-    parallelism.batch_size = std::max(1, options.batch_size);
-
-    ClassifierMaker maker(model, device, precision, parallelism);
+    parallelism.batch_size = batch_size_of(options, target);
+    const int classifiers = classifiers_of(target, parallelism.jobs);
+    ClassifierMaker maker(model, target, classifiers, std::move(tested.classifier));
 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
     const auto rows = rows_for(options,
-                               {device.name(), std::string(to_string(precision)), model.spec, threshold,
+                               {target.device.name(), std::string(to_string(target.engine)),
+                                std::string(to_string(target.precision)), model.spec, threshold,
                                 options.views, options.common.input.shard},
                                journal.get());
-    console.detail(fmt::format(
-        "model {} from {}, device {}, precision {}, threshold {}, views {}, jobs {}, batch size {}",
-        model.spec.id(), model.directory, device.name(), to_string(precision), threshold, options.views,
-        parallelism.jobs, parallelism.batch_size));
-    const Work work = scoring_work(model.spec, [&maker] { return maker.next(); },
-                                   {options.common.load, threshold, options.views, parallelism.batch_size});
+    console.detail(
+        fmt::format("model {} from {}, {}, threshold {}, views {}, jobs {}, networks {}, batch size {}",
+                    model.spec.id(), model.directory, target.name(), threshold, options.views,
+                    parallelism.jobs, classifiers, parallelism.batch_size));
+    const ScoringOptions scoring{
+        options.common.load, threshold, options.views, parallelism.batch_size, classifiers, [&console] {
+            console.warn("memory does not suffice for the whole batch: smaller ones are used from here on");
+        }};
+    const Work work = scoring_work(
+        model.spec, [&maker] { return maker.next(); }, scoring);
     return run(*rows, work, "scored", options.common, parallelism, console, cancellation);
 }
 

@@ -19,14 +19,13 @@ std::uint64_t memory_to_load(const Model& model) {
 
 }  // namespace
 
-TestedClassifier make_tested_classifier(const Model& model, const Device& device, Precision precision,
-                                        int batch_size) {
+TestedClassifier make_tested_classifier(const Model& model, const Target& target, int batch_size) {
     const std::string origin = model.directory + "/model.onnx";
     // Drivers of cards reserve more address space than there is memory.
-    const LoadGuard guard(origin, device.cuda ? std::nullopt : std::optional(memory_to_load(model)));
+    const LoadGuard guard(origin, target.device.cuda ? std::nullopt : std::optional(memory_to_load(model)));
     try {
-        TestedClassifier tested{make_dnn_classifier(model, device, precision)};
-        tested.difference = self_test(*tested.classifier, model.spec, device, precision, batch_size);
+        TestedClassifier tested{make_dnn_classifier(model, target)};
+        tested.difference = self_test(*tested.classifier, model.spec, target, batch_size);
         return tested;
     } catch (const std::bad_alloc&) {
         throw Fatal(ExitCode::model,

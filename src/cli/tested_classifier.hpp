@@ -12,7 +12,6 @@ struct TestedClassifier {
 };
 
 /// The model's first classifier, loaded under a LoadGuard and through its self-test. Throws Fatal (model).
-TestedClassifier make_tested_classifier(const Model& model, const Device& device, Precision precision,
-                                        int batch_size = 1);
+TestedClassifier make_tested_classifier(const Model& model, const Target& target, int batch_size = 1);
 
 }  // namespace skincheck::cli

@@ -81,20 +81,15 @@ std::string decoders() {
                        webp.empty() ? "NO" : webp);
 }
 
-// The library's own choice and its own reason, so that nothing else is told here than a run would tell.
+// The library's own choice and its own reasons, so that nothing else is told here than a run would tell.
 std::string devices() {
-    Device card;
-    try {
-        card = choose_device("cuda");
-    } catch (const std::exception& error) {
-        return fmt::format("cpu ({})", error.what());
+    std::string text;
+    for (const TargetState& state : list_targets()) {
+        text += text.empty() ? "" : "; ";
+        text += state.obstacle.empty() ? state.target.name()
+                                       : fmt::format("not {} ({})", state.target.name(), state.obstacle);
     }
-    try {
-        choose_precision("fp16", card);
-    } catch (const std::exception& error) {
-        return fmt::format("cpu, {} in fp32 ({})", card.name(), error.what());
-    }
-    return fmt::format("cpu, {} in fp32 and fp16", card.name());
+    return text;
 }
 
 std::string processor() {

@@ -84,9 +84,11 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
 Provenance provenance_of(const std::vector<Part>& parts) {
     Provenance provenance;
     std::set<std::string> devices;
+    std::set<std::string> engines;
     for (const Part& part : parts) {
         if (!part.device.empty()) {
             devices.insert(part.device);
+            engines.insert(part.engine);
         }
         const PartFacts& facts = part.facts;
         if (facts.model.empty()) {
@@ -110,6 +112,7 @@ Provenance provenance_of(const std::vector<Part>& parts) {
         provenance.model.output.classes = parts.front().facts.classes;
     }
     provenance.device = fmt::format("{}", fmt::join(devices, ", "));
+    provenance.engine = fmt::format("{}", fmt::join(engines, ", "));
     return provenance;
 }
 

@@ -255,6 +255,7 @@ void read_json_part(std::istream& in, PartReader& reader) {
         facts.classes.push_back(name.get<std::string>());
     }
     reader.part().device = text_of(tool, "device");
+    reader.part().engine = text_of(tool, "engine");
 }
 
 void read_json_lines_part(std::istream& in, PartReader& reader) {

@@ -28,7 +28,7 @@ struct Part {
     std::string file;
     PartFacts facts;
     std::optional<Shard> shard;  ///< nothing when it has no row
-    std::string device;          ///< of JSON
+    std::string device, engine;  ///< of JSON
 };
 
 /// Reads a part and calls back for each row. Throws Fatal (usage) with file and line or row for what

@@ -133,7 +133,7 @@ Golden golden(const Field& field, std::size_t classes) {
     }
     const Field tolerance = field.member("tolerance");
     tolerance.member("cpu-fp32");
-    tolerance.allow_keys({"cpu-fp32", "cuda-fp32", "cuda-fp16"});
+    tolerance.allow_keys({"cpu-fp32", "cpu-bf16", "cuda-fp32", "cuda-fp16"});
     for (const std::string& key : tolerance.keys()) {
         result.tolerance[key] = tolerance.member(key).positive(1);
     }

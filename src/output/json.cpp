@@ -96,11 +96,9 @@ class JsonWriter final : public Writer {
 
     void begin() override {
         const ModelSpec& model = provenance_.model;
-        const Json tool = {{"version", SKINCHECK_VERSION},
-                           {"opencv", cv::getVersionString()},
-                           {"device", provenance_.device},
-                           {"precision", provenance_.precision},
-                           {"views", provenance_.views}};
+        const Json tool = {{"version", SKINCHECK_VERSION},       {"opencv", cv::getVersionString()},
+                           {"device", provenance_.device},       {"engine", provenance_.engine},
+                           {"precision", provenance_.precision}, {"views", provenance_.views}};
         const Json network = {{"name", model.name},
                               {"version", model.version},
                               {"sha256", model.sha256},

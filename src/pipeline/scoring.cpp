@@ -6,6 +6,9 @@
 #include <tl/expected.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <iterator>
 #include <mutex>
 #include <new>
@@ -14,33 +17,83 @@
 namespace skincheck {
 namespace {
 
-// Lends each worker a classifier of its own; makes one when all are lent out, so that the first row does not
-// wait for the last network to be built.
+// Lends classifiers to the workers. Makes one when all are lent out, up to `most`, so that the first row does
+// not wait for the last network to be built.
 class ClassifierPool {
   public:
-    explicit ClassifierPool(ClassifierFactory factory) : factory_(std::move(factory)) {}
+    ClassifierPool(ClassifierFactory factory, int most) : factory_(std::move(factory)), most_(most) {}
 
-    std::unique_ptr<Classifier> take() {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!idle_.empty()) {
-                std::unique_ptr<Classifier> classifier = std::move(idle_.back());
-                idle_.pop_back();
-                return classifier;
-            }
+    // Comes back to the pool by itself, whatever is thrown while it is lent.
+    using Lent = std::unique_ptr<Classifier, std::function<void(Classifier*)>>;
+
+    Lent take() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return !idle_.empty() || made_ < most_; });
+        std::unique_ptr<Classifier> classifier;
+        if (idle_.empty()) {
+            ++made_;
+            lock.unlock();
+            classifier = make();
+        } else {
+            classifier = std::move(idle_.back());
+            idle_.pop_back();
         }
-        return factory_();
+        return {classifier.release(),
+                [this](Classifier* back) { give_back(std::unique_ptr<Classifier>(back)); }};
+    }
+
+  private:
+    std::unique_ptr<Classifier> make() {
+        try {
+            return factory_();
+        } catch (...) {  // ends the run; who waits must not wait for ever
+            const std::lock_guard lock(mutex_);
+            --made_;
+            changed_.notify_all();
+            throw;
+        }
     }
 
     void give_back(std::unique_ptr<Classifier> classifier) {
         const std::lock_guard lock(mutex_);
         idle_.push_back(std::move(classifier));
+        changed_.notify_one();
+    }
+
+    ClassifierFactory factory_;
+    const int most_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int made_ = 0;
+    std::vector<std::unique_ptr<Classifier>> idle_;
+};
+
+// How many images go through the network together, for all workers: less when memory has shown not to
+// suffice.
+class BatchSize {
+  public:
+    BatchSize(int size, std::function<void()> on_smaller) : size_(size), on_smaller_(std::move(on_smaller)) {}
+
+    int now() const { return size_; }
+
+    // False when `failed` was a single image, for which there is no remedy.
+    bool halve(int failed) {
+        if (failed <= 1) {
+            return false;
+        }
+        int size = size_;
+        while (size >= failed && !size_.compare_exchange_weak(size, failed / 2)) {
+        }
+        if (on_smaller_) {
+            std::call_once(told_, on_smaller_);
+        }
+        return true;
     }
 
   private:
-    ClassifierFactory factory_;
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Classifier>> idle_;
+    std::atomic<int> size_;
+    std::function<void()> on_smaller_;
+    std::once_flag told_;
 };
 
 Row row_of(const Item& item) {
@@ -97,17 +150,11 @@ tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec,
     });
 }
 
-// N×K outputs for N images, `batch_size` of them at a time; nothing when memory does not suffice.
-std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Mat>& images,
-                                const ModelSpec& spec, int batch_size) {
+// Outputs for some images; nothing when memory does not suffice.
+std::optional<cv::Mat> classify_together(Classifier& classifier, const std::vector<cv::Mat>& images,
+                                         const ModelSpec& spec) {
     try {
-        cv::Mat outputs;
-        for (auto rest = images.begin(); rest != images.end();) {
-            const auto end = rest + std::min<std::ptrdiff_t>(batch_size, images.end() - rest);
-            outputs.push_back(classifier.classify(to_blob({rest, end}, spec)));
-            rest = end;
-        }
-        return outputs;
+        return classifier.classify(to_blob(images, spec));
     } catch (const std::bad_alloc&) {
         return std::nullopt;
     } catch (const cv::Exception& error) {
@@ -116,6 +163,22 @@ std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Ma
         }
         throw;
     }
+}
+
+// N×K outputs for N images, as many at a time as memory has room for; nothing when it has none for one.
+std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Mat>& images,
+                                const ModelSpec& spec, BatchSize& batch_size) {
+    cv::Mat outputs;
+    for (auto rest = images.begin(); rest != images.end();) {
+        const auto size = std::min<std::ptrdiff_t>(batch_size.now(), images.end() - rest);
+        if (const auto some = classify_together(classifier, {rest, rest + size}, spec)) {
+            outputs.push_back(*some);
+            rest += size;
+        } else if (!batch_size.halve(static_cast<int>(size))) {
+            return std::nullopt;
+        }
+    }
+    return outputs;
 }
 
 // M×K means of the outputs for M images, of which each had `views` rows.
@@ -155,11 +218,9 @@ Row scored_row(const Item& item, const Prepared& prepared, std::span<const float
 }  // namespace
 
 Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const ScoringOptions& options) {
-    auto pool = std::make_shared<ClassifierPool>(std::move(factory));
-    return [&spec, pool, options](const std::vector<Item>& items) {
-        // Taken before the images are loaded, so that who came first has the one that is ready, whose row is
-        // due first.
-        std::unique_ptr<Classifier> classifier = pool->take();
+    auto pool = std::make_shared<ClassifierPool>(std::move(factory), options.classifiers);
+    auto batch_size = std::make_shared<BatchSize>(options.batch_size, options.on_smaller_batches);
+    return [&spec, pool, batch_size, options](const std::vector<Item>& items) {
         std::vector<tl::expected<Prepared, Failure>> prepared;
         std::vector<cv::Mat> images;
         for (const Item& item : items) {
@@ -169,8 +230,8 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const Scorin
                                   std::back_inserter(images));
             }
         }
-        std::optional<cv::Mat> outputs = classify(*classifier, images, spec, options.batch_size);
-        pool->give_back(std::move(classifier));
+        std::optional<cv::Mat> outputs =
+            images.empty() ? cv::Mat() : classify(*pool->take(), images, spec, *batch_size);
         if (outputs) {
             outputs = mean_of_views(*outputs, options.views);
         }

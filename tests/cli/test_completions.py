@@ -94,6 +94,7 @@ class Completions(SkincheckTest):
         self.assertEqual(["compopt +o default", "json", "jsonl"], self.bash("--format", "=", "j"))
         self.assertEqual(["compopt +o default", "json", "text"], self.bash("evaluate", "--format", ""))
         self.assertEqual(["compopt +o default", "fp16", "fp32"], self.bash("--precision", "f"))
+        self.assertEqual(["compopt +o default", "opencv", "openvino"], self.bash("--engine", "o"))
 
     def test_bash_offers_no_file_where_a_number_is_wanted(self):
         for words in (["--jobs", ""], ["-j", ""], ["--threshold", "=", "0"], ["evaluate", "--seed", ""]):

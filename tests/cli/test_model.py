@@ -208,7 +208,7 @@ class Told(Package):
 
     def test_the_self_test_runs_on_each_device(self):
         told = self.told("model/")
-        self.assertIn(f"self-test passed: {len(self.spec['golden']['cases'])} drawn images", told["cpu fp32"])
+        self.assertIn(f"self-test passed: {len(self.spec['golden']['cases'])} drawn images", told["cpu opencv fp32"])
         self.assertTrue(any(name.startswith("cuda:0") for name in told))
 
     def test_the_default_is_the_one_that_scoring_takes(self):
@@ -224,7 +224,7 @@ class Told(Package):
         self.write("model/model.json", json.dumps(self.spec))
         result = self.run_skincheck("model", "model/")
         self.assertEqual(UNUSABLE, result.code)
-        self.assertRegex(result.stdout.decode(), r"(?m)^cpu fp32 +FAILED: .*self-test failed on cpu-fp32")
+        self.assertRegex(result.stdout.decode(), r"(?m)^cpu opencv fp32 +FAILED: .*self-test failed on cpu opencv fp32")
 
     def test_a_damaged_package_and_one_too_many(self):
         self.assert_fails_with(self.run_skincheck("model", "nowhere/"), UNUSABLE, "nowhere/")

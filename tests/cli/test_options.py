@@ -119,7 +119,7 @@ class CommandLine(SkincheckTest):
             for name, pattern in (
                 ("build", r"[A-Za-z]+ \d+\.\d+"),
                 ("OpenCV", r"\d+\.\d+\.\d+"),
-                ("devices", r"cpu"),
+                ("devices", r"cpu opencv fp32"),
                 ("decoders", r"libjpeg\S* \d.*, libpng \d.*, LIBTIFF, Version \d.*, WebP "),
                 ("processor", r"\d+ cores .* OpenCV uses \S"),
                 ("system", r"Linux .* glibc \d"),
@@ -171,7 +171,7 @@ class Devices(SkincheckTest):
 
     def test_cpu(self):
         self.assert_ok(
-            self.score("a.png", "--device", "cpu", "--precision", "fp32"),
+            self.score("a.png", "--device", "cpu", "--engine", "opencv", "--precision", "fp32"),
             HEADER + row("a.png", SCORES[WHITE], "malignant"),
         )
 
@@ -180,7 +180,7 @@ class Devices(SkincheckTest):
         for arguments in ([], ["--device", "auto"]):
             result = self.score("a.png", "--format", "json", *arguments)
             self.assert_ok(result)
-            self.assertIn(b'"device":"cpu","precision":"fp32"', result.stdout)
+            self.assertIn(b'"device":"cpu","engine":"opencv","precision":"fp32"', result.stdout)
 
     def test_cuda_is_never_replaced_by_the_cpu(self):
         self.without_cuda()
@@ -202,6 +202,31 @@ class Devices(SkincheckTest):
         self.assert_fails_with(
             self.score("a.png", "--device", "cpu", "--precision", "fp16"), UNUSABLE, "--precision"
         )
+
+    def test_an_engine_is_never_replaced_by_another(self):
+        result = self.score("a.png", "--engine", "openvino", "--format", "json")
+        if result.code == 0:
+            self.assertIn(b'"engine":"openvino","precision":"fp32"', result.stdout)
+            result = self.score("a.png", "--format", "json")
+            self.assert_ok(result)
+            self.assertIn(b'"engine":"openvino"', result.stdout)
+        else:
+            self.assert_fails_with(result, UNUSABLE, "--engine openvino", "use --engine opencv")
+
+    def test_bf16_is_computed_or_refused(self):
+        result = self.score("a.png", "--device", "cpu", "--precision", "bf16", "--format", "json")
+        if result.code == 0:
+            self.assertIn(b'"engine":"openvino","precision":"bf16"', result.stdout)
+        else:
+            self.assert_fails_with(result, UNUSABLE, "--precision bf16", "--precision fp32")
+
+    def test_openvino_is_for_the_cpu(self):
+        self.assert_fails_with(
+            self.score("a.png", "--engine", "openvino", "--device", "cuda"), USAGE, "--engine openvino"
+        )
+
+    def test_what_is_no_engine(self):
+        self.assert_fails_with(self.score("a.png", "--engine", "bogus"), USAGE, "--engine")
 
     def test_what_is_no_precision(self):
         self.assert_fails_with(self.score("a.png", "--precision", "bogus"), USAGE, "--precision")

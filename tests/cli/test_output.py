@@ -128,7 +128,7 @@ class Json(SkincheckTest):
         self.assertEqual(
             ["skincheck", "model", "threshold", "preprocessing", "results", "summary"], list(document)
         )
-        self.assertEqual(["version", "opencv", "device", "precision", "views"], list(document["skincheck"]))
+        self.assertEqual(["version", "opencv", "device", "engine", "precision", "views"], list(document["skincheck"]))
         self.assertEqual("fp32", document["skincheck"]["precision"])
         spec = model_spec("tiny-sigmoid")
         self.assertEqual(

@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
             std::printf("%s\n", std::string(skincheck::to_string(image.error().status)).c_str());
             return 1;
         }
-        const auto classifier = skincheck::make_dnn_classifier(model, skincheck::choose_device("cpu"),
-                                                               skincheck::Precision::fp32);
+        const auto classifier = skincheck::make_dnn_classifier(
+            model, skincheck::choose_targets({"cpu", "opencv", "fp32"}).front());
         const cv::Mat prepared = skincheck::apply_steps(image->pixels, model.spec);
         const cv::Mat outputs = classifier->classify(skincheck::to_blob({prepared}, model.spec));
         const auto score = skincheck::to_score({outputs.ptr<float>(), outputs.total()}, model.spec);

@@ -88,7 +88,7 @@ def write_package(name, network_bytes, answer, output, mean, std, packed=False) 
         "calibration": {"kind": "none"},
         "threshold": 0.5,
         "operating_points": [],
-        "golden": {"cases": cases, "tolerance": {"cpu-fp32": 1e-4, "cuda-fp32": 1e-4, "cuda-fp16": 5e-3}},
+        "golden": {"cases": cases, "tolerance": {"cpu-fp32": 1e-4, "cpu-bf16": 5e-3, "cuda-fp32": 1e-4, "cuda-fp16": 5e-3}},
         "training": {},
     }
     (folder / "model.json").write_text(json.dumps(spec, indent=2) + "\n")

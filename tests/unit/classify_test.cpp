@@ -8,6 +8,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/core/cuda.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -20,7 +21,7 @@ Model tiny(const std::string& name) {
 }
 
 std::unique_ptr<Classifier> on_cpu(const Model& model) {
-    return make_dnn_classifier(model, {}, Precision::fp32);
+    return make_dnn_classifier(model, {});
 }
 
 cv::Mat flat(int red, int green, int blue) {
@@ -164,7 +165,7 @@ TEST_CASE("a packed network computes as its plain twin") {
 TEST_CASE("an output that is not finite comes through as such") {
     const Model model = tiny("tiny-nan");
     const auto classifier = on_cpu(model);
-    self_test(*classifier, model.spec, {}, Precision::fp32);
+    self_test(*classifier, model.spec, {});
     const cv::Mat outputs = classifier->classify(to_blob({flat(120, 90, 80), flat(250, 90, 80)}, model.spec));
     CHECK(to_score(std::span(outputs.ptr<float>(0), 1), model.spec));
     CHECK_FALSE(to_score(std::span(outputs.ptr<float>(1), 1), model.spec));
@@ -206,41 +207,39 @@ TEST_CASE("what is no ONNX is refused in one line") {
 TEST_CASE("the self-test passes for the models as they were made") {
     for (const char* name : {"tiny-sigmoid", "tiny-softmax", "tiny-packed"}) {
         const Model model = tiny(name);
-        CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}, Precision::fp32));
+        CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}));
     }
 }
 
 TEST_CASE("the self-test says what differs") {
     Model model = tiny("tiny-softmax");
     const auto classifier = on_cpu(model);
-    const auto message = [&] {
-        return fatal_message([&] { self_test(*classifier, model.spec, {}, Precision::fp32); });
-    };
+    const auto message = [&] { return fatal_message([&] { self_test(*classifier, model.spec, {}); }); };
     model.spec.golden.cases.at(1).outputs.at(2) += 0.00009;
     CHECK(message() == "");
     model.spec.golden.cases.at(1).outputs.at(2) += 0.00003;
     CHECK(contains(message(), "tiny-softmax@"));
-    CHECK(contains(message(), "the self-test failed on cpu-fp32: for seed 2 the output \"bcc\" is 0.2338"));
+    CHECK(contains(message(), "the self-test failed on cpu opencv fp32: for seed 2 the output \"bcc\" is 0.2338"));
     CHECK(contains(message(), "in place of 0.2339"));
     CHECK(contains(message(), "off by more than 0.0001"));
 
     const ModelSpec spec = tiny("tiny-sigmoid").spec;
     Fixed nan(std::nanf(""));
-    CHECK(contains(fatal_message([&] { self_test(nan, spec, {}, Precision::fp32); }), "is nan in place of"));
+    CHECK(contains(fatal_message([&] { self_test(nan, spec, {}); }), "is nan in place of"));
 }
 
 TEST_CASE("the self-test takes the tolerance of the device and precision") {
     ModelSpec spec = tiny("tiny-sigmoid").spec;
     spec.golden.cases = {{1, {0.5}}};
     Fixed near(0.503F);
-    const Device card{true, 0};
-    CHECK_NOTHROW(self_test(near, spec, card, Precision::fp16));
-    CHECK(contains(fatal_message([&] { self_test(near, spec, card, Precision::fp32); }),
-                   "failed on cuda-fp32"));
-    CHECK(contains(fatal_message([&] { self_test(near, spec, {}, Precision::fp32); }), "failed on cpu-fp32"));
+    const Target half{{true, 0}, Engine::opencv, Precision::fp16};
+    const Target single{{true, 0}, Engine::opencv, Precision::fp32};
+    CHECK_NOTHROW(self_test(near, spec, half));
+    CHECK_NOTHROW(self_test(near, spec, {{}, Engine::openvino, Precision::bf16}));
+    CHECK(contains(fatal_message([&] { self_test(near, spec, single); }), "failed on cuda:0 fp32"));
+    CHECK(contains(fatal_message([&] { self_test(near, spec, {}); }), "failed on cpu opencv fp32"));
     spec.golden.tolerance.erase("cuda-fp16");
-    CHECK(contains(fatal_message([&] { self_test(near, spec, card, Precision::fp16); }),
-                   "no golden.tolerance for cuda-fp16"));
+    CHECK(contains(fatal_message([&] { self_test(near, spec, half); }), "no golden.tolerance for cuda-fp16"));
 }
 
 TEST_CASE("the self-test runs a batch where batches are to come") {
@@ -257,7 +256,7 @@ TEST_CASE("the self-test runs a batch where batches are to come") {
     };
     ModelSpec spec = tiny("tiny-sigmoid").spec;
     const auto message = [&](Classifier& classifier, int batch_size) {
-        return fatal_message([&] { self_test(classifier, spec, {}, Precision::fp32, batch_size); });
+        return fatal_message([&] { self_test(classifier, spec, {}, batch_size); });
     };
     for (const std::vector<Golden::Case>& cases :
          {std::vector<Golden::Case>{{1, {0.5}}}, {{1, {0.5}}, {2, {0.5}}, {3, {0.5}}}}) {
@@ -274,55 +273,100 @@ TEST_CASE("the self-test runs a batch where batches are to come") {
         CHECK(message(whole, 100) == "");
     }
     const Model model = tiny("tiny-softmax");
-    CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}, Precision::fp32, 8));
+    CHECK_NOTHROW(self_test(*on_cpu(model), model.spec, {}, 8));
 }
 
-TEST_CASE("a package without a tolerance for a card cannot be tested there") {
-    ModelSpec spec = tiny("tiny-sigmoid").spec;
-    const Device card{true, 0};
-    CHECK(can_be_tested(spec, card, Precision::fp32));
-    spec.golden.tolerance.erase("cuda-fp32");
-    CHECK_FALSE(can_be_tested(spec, card, Precision::fp32));
-    CHECK(can_be_tested(spec, card, Precision::fp16));
-    CHECK(can_be_tested(spec, {}, Precision::fp32));
-}
-
-TEST_CASE("devices are chosen by what is there") {
-    CHECK(choose_device("cpu").name() == "cpu");
-    CHECK(Device{true, 3}.name() == "cuda:3");
+TEST_CASE("targets are chosen by what is there") {
+    const auto names = [](const TargetRequest& request) {
+        std::vector<std::string> names;
+        for (const Target& target : choose_targets(request)) {
+            names.push_back(target.name());
+        }
+        return names;
+    };
+    CHECK(names({"cpu", "opencv", "fp32"}) == std::vector<std::string>{"cpu opencv fp32"});
+    CHECK(names({"cpu", "auto", "fp32"}).back() == "cpu opencv fp32");
+    CHECK(names({"auto", "auto", "fp32"}).back() == "cpu opencv fp32");
     for (const char* wrong :
          {"", "gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda: 1", "cuda:99999999999"}) {
         CAPTURE(wrong);
-        CHECK(contains(fatal_message([&] { choose_device(wrong); }, ExitCode::usage),
+        CHECK(contains(fatal_message(
+                           [&] {
+                               choose_targets({wrong, "auto", "fp32"});
+                           },
+                           ExitCode::usage),
                        "none of auto, cpu, cuda, cuda:N"));
     }
+    CHECK(contains(fatal_message(
+                       [] {
+                           choose_targets({"cpu", "OpenCV", "fp32"});
+                       },
+                       ExitCode::usage),
+                   "--engine OpenCV: is none of auto, opencv, openvino"));
+    CHECK(contains(fatal_message(
+                       [] {
+                           choose_targets({"cpu", "auto", "half"});
+                       },
+                       ExitCode::usage),
+                   "--precision half: is none of fp32, fp16, bf16"));
+    CHECK(contains(fatal_message(
+                       [] {
+                           choose_targets({"cuda", "openvino", "fp32"});
+                       },
+                       ExitCode::usage),
+                   "--engine openvino: is for the CPU"));
+}
+
+TEST_CASE("a precision that a device lacks is refused, and nothing takes its place") {
+    const auto refused = [](const TargetRequest& request) {
+        return fatal_message([&] { choose_targets(request); });
+    };
+    CHECK(contains(refused({"cpu", "auto", "fp16"}), "--precision fp16: the CPU computes in fp32 or bf16"));
+    CHECK(contains(refused({"cpu", "opencv", "bf16"}),
+                   "--precision bf16: OpenCV's own engine computes in fp32"));
+    CHECK(contains(refused({"cuda", "auto", "bf16"}),
+                   "--device cuda: OpenCV computes in fp32 or fp16 on a card"));
+}
+
+TEST_CASE("a card that is not there is told") {
     if (cards() > 0) {
-        MESSAGE("there is a CUDA card: that its lack is told is not tested");
+        MESSAGE("skipped: there is a CUDA card");
         return;
     }
-    CHECK(choose_device("auto").name() == "cpu");
     for (const char* requested : {"cuda", "cuda:0", "cuda:7"}) {
-        const std::string message = fatal_message([&] { choose_device(requested); });
+        const std::string message = fatal_message([&] { choose_targets({requested, "auto", "fp32"}); });
         CHECK(message.rfind("--device " + std::string(requested) + ": ", 0) == 0);
         CHECK(contains(message, "use --device cpu"));
     }
+    const std::vector<TargetState> states = list_targets();
+    CHECK(states.front().obstacle.empty());
+    CHECK(states.back().target.device.cuda);
+    CHECK(contains(states.back().obstacle, "use --device cpu"));
 }
 
-TEST_CASE("fp16 needs a card") {
-    CHECK(choose_precision("fp32", {}) == Precision::fp32);
-    CHECK(choose_precision("fp32", {true, 0}) == Precision::fp32);
-    CHECK(contains(fatal_message([] { choose_precision("fp16", {}); }),
-                   "--precision fp16: the CPU computes in fp32 only"));
-    CHECK(
-        contains(fatal_message([] { choose_precision("half", {}); }, ExitCode::usage), "--precision half: "));
-    CHECK(to_string(Precision::fp32) == "fp32");
-    CHECK(to_string(Precision::fp16) == "fp16");
-    if (cards() == 0) {
-        CHECK(contains(fatal_message([] {
-                           choose_precision("fp16", {true, 0});
-                       }),
-                       "cannot compute in fp16 here"));
+TEST_CASE("OpenVINO computes in fp32, or says why it cannot") {
+    // In a run of its own process, since the precision is settled once.
+    const TargetRequest request{"cpu", "openvino", "fp32"};
+    const std::vector<TargetState> states = list_targets();
+    const auto openvino = std::find_if(states.begin(), states.end(), [](const TargetState& state) {
+        return state.target.engine == Engine::openvino;
+    });
+    REQUIRE(openvino != states.end());
+    if (!openvino->obstacle.empty()) {
+        const std::string message = fatal_message([&] { choose_targets(request); });
+        CHECK(contains(message, "--engine openvino: "));
+        CHECK(contains(message, "use --engine opencv"));
+        CHECK(choose_targets({"cpu", "auto", "fp32"}).size() == 1);
+        return;
     }
+    CHECK(choose_targets({"cpu", "auto", "fp32"}).front().engine == Engine::openvino);
+    CHECK(contains(fatal_message([] { choose_targets({"cpu", "openvino", "bf16"}); }), "bf16"));
+    const Model model = tiny("tiny-sigmoid");
+    const auto classifier = make_dnn_classifier(model, choose_targets(request).front());
+    const cv::Mat outputs = classifier->classify(to_blob({flat(200, 120, 90), flat(7, 9, 250)}, model.spec));
+    // bf16 has three digits: it would be off by far more.
+    CHECK(std::abs(outputs.at<float>(0) - tiny_sigmoid(200, 120, 90)) < 1e-5);
+    CHECK(std::abs(outputs.at<float>(1) - tiny_sigmoid(7, 9, 250)) < 1e-5);
 }
 
 TEST_CASE("the fake classifier answers the brightness") {

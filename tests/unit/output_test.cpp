@@ -42,6 +42,7 @@ struct Memory final : Destination {
 Provenance provenance(const Strings& classes = {"malignant"}) {
     Provenance provenance;
     provenance.device = "cpu";
+    provenance.engine = "openvino";
     provenance.precision = "fp32";
     provenance.threshold = 0.3;
     provenance.model.name = "drawn";
@@ -240,6 +241,7 @@ TEST_CASE("JSON is one object with provenance, rows and summary") {
     }
     CHECK(members == Strings{"skincheck", "model", "threshold", "preprocessing", "results", "summary"});
     CHECK(object["skincheck"]["device"] == "cpu");
+    CHECK(object["skincheck"]["engine"] == "openvino");
     CHECK(object["skincheck"]["precision"] == "fp32");
     CHECK_FALSE(object["skincheck"]["version"].get<std::string>().empty());
     CHECK_FALSE(object["skincheck"]["opencv"].get<std::string>().empty());

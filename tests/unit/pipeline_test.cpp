@@ -350,38 +350,113 @@ TEST_CASE("an output that is no number becomes model_error, never a score") {
     CHECK_FALSE(row.label);
 }
 
-TEST_CASE("a batch for which memory does not suffice becomes rows, and the classifier is used again") {
-    // As a network that can take one image and not two.
-    class Tight : public test::FakeClassifier {
-      public:
-        cv::Mat classify(const cv::Mat& blob) override {
-            if (blob.size[0] > 1) {
-                throw std::bad_alloc();
-            }
-            return FakeClassifier::classify(blob);
+namespace {
+
+// As a network on a card with room for so many images.
+class Tight : public test::FakeClassifier {
+  public:
+    explicit Tight(int room) : room_(room) {}
+    cv::Mat classify(const cv::Mat& blob) override {
+        if (blob.size[0] > room_) {
+            throw std::bad_alloc();
         }
-    };
+        return FakeClassifier::classify(blob);
+    }
+
+  private:
+    int room_;
+};
+
+}  // namespace
+
+TEST_CASE("a batch for which memory does not suffice is halved until it does, and that is said once") {
     const test::TemporaryFolder folder;
     const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
-    int made = 0;
     const ModelSpec spec = tiny_spec();
+    int made = 0;
+    int told = 0;
+    ScoringOptions options;
+    options.batch_size = 8;
+    options.on_smaller_batches = [&] { ++told; };
+    const Work work = scoring_work(
+        spec,
+        [&] {
+            ++made;
+            return std::make_unique<Tight>(2);
+        },
+        options);
+    std::vector<Item> items(9, Item{path, std::nullopt});
+    items[4].path = folder / "gone.png";
+    for (int round = 0; round < 2; ++round) {
+        const std::vector<Row> rows = work(items);
+        REQUIRE(rows.size() == 9);
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            CHECK(rows[i].status == (i == 4 ? Status::not_found : Status::ok));
+            CHECK(rows[i].score.has_value() == (i != 4));
+        }
+    }
+    CHECK(told == 1);
+    CHECK(made == 1);
+}
+
+TEST_CASE("an image for which memory does not suffice becomes a row, and the classifier is used again") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    int room = 0;
+    int made = 0;
+    class Varying : public test::FakeClassifier {
+      public:
+        explicit Varying(int& room) : room_(room) {}
+        cv::Mat classify(const cv::Mat& blob) override { return Tight(room_).classify(blob); }
+
+      private:
+        int& room_;
+    };
     const Work work = scoring_work(spec,
                                    [&] {
                                        ++made;
-                                       return std::make_unique<Tight>();
+                                       return std::make_unique<Varying>(room);
                                    },
                                    {{}, 0.5, 1, 2});
-    const std::vector<Row> rows =
-        work({{path, std::nullopt}, {folder / "gone.png", std::nullopt}, {path, std::nullopt}});
-    REQUIRE(rows.size() == 3);
-    for (const std::size_t i : {0, 2}) {
-        CHECK(rows[i].status == out_of_memory().status);
-        CHECK(rows[i].error == out_of_memory().message);
-        CHECK_FALSE(rows[i].score);
+    for (const Row& row : work({{path, std::nullopt}, {path, std::nullopt}})) {
+        CHECK(row.status == out_of_memory().status);
+        CHECK(row.error == out_of_memory().message);
+        CHECK_FALSE(row.score);
     }
-    CHECK(rows[1].status == Status::not_found);
+    room = 1;
     CHECK(work({{path, std::nullopt}}).front().status == Status::ok);
     CHECK(made == 1);
+}
+
+TEST_CASE("no more classifiers are made than are asked for, and workers wait for them") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    std::atomic<int> made{0};
+    ScoringOptions options;
+    options.classifiers = 2;
+    const Work work = scoring_work(
+        spec,
+        [&] {
+            ++made;
+            return std::make_unique<test::FakeClassifier>();
+        },
+        options);
+    std::atomic<int> scored{0};
+    {
+        std::vector<std::jthread> workers;
+        for (int i = 0; i < 6; ++i) {
+            workers.emplace_back([&] {
+                for (int round = 0; round < 20; ++round) {
+                    scored += work({{path, std::nullopt}}).front().status == Status::ok ? 1 : 0;
+                }
+            });
+        }
+    }
+    CHECK(scored == 120);
+    CHECK(made >= 1);
+    CHECK(made <= 2);
 }
 
 TEST_CASE("the views of an image are averaged, whatever goes through the network together") {

@@ -23,7 +23,7 @@ const Model& shipped() {
 }
 
 std::unique_ptr<Classifier> on_the_cpu() {
-    return make_dnn_classifier(shipped(), {}, Precision::fp32);
+    return make_dnn_classifier(shipped(), {});
 }
 
 }  // namespace
@@ -32,9 +32,9 @@ TEST_CASE("it passes its own self-test, which a wrong answer fails") {
     const auto classifier = on_the_cpu();
     ModelSpec spec = shipped().spec;
     CHECK(spec.golden.cases.size() >= 2);
-    CHECK_NOTHROW(self_test(*classifier, spec, {}, Precision::fp32));
+    CHECK_NOTHROW(self_test(*classifier, spec, {}));
     spec.golden.cases.back().outputs.front() += 0.01;
-    CHECK_THROWS_AS(self_test(*classifier, spec, {}, Precision::fp32), Fatal);
+    CHECK_THROWS_AS(self_test(*classifier, spec, {}), Fatal);
 }
 
 TEST_CASE("rows have PyTorch's scores, alone and in a batch") {

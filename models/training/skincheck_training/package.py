@@ -126,7 +126,7 @@ def golden_section(cases: list[Candidate], largest_move: float) -> dict:
     exact = max(0.0005, math.ceil(2 * largest_move * 1e4) / 1e4)
     return {
         "cases": [{"seed": case.seed, "outputs": [round(output, 7) for output in case.outputs]} for case in cases],
-        "tolerance": {"cpu-fp32": exact, "cuda-fp32": max(0.001, exact), "cuda-fp16": 0.01},
+        "tolerance": {"cpu-fp32": exact, "cpu-bf16": 0.01, "cuda-fp32": max(0.001, exact), "cuda-fp16": 0.01},
     }
 
 
