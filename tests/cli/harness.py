@@ -59,6 +59,13 @@ def model_id(name: str = "tiny-sigmoid") -> str:
     return f"{spec['name']}@{spec['sha256'][:12]}"
 
 
+@functools.cache
+def libraries() -> frozenset[str]:
+    """Names of the shared libraries that the executable is linked to."""
+    listed = subprocess.run(["ldd", EXECUTABLE], capture_output=True, check=True, text=True).stdout
+    return frozenset(os.path.basename(line.split()[0]) for line in listed.splitlines() if line.strip())
+
+
 class Result(NamedTuple):
     code: int
     stdout: bytes
