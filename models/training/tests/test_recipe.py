@@ -259,6 +259,13 @@ class Augmentation(unittest.TestCase):
         changed = augment(grey, 32, torch.Generator().manual_seed(1)).mean((2, 3))
         self.assertLess((changed.max(1).values / changed.min(1).values).max().item(), 1.3)
 
+    def test_some_images_are_noisy_and_some_are_not(self):
+        flat = torch.full((60, 3, 32, 32), 128.0)
+        noise = augment(flat, 32, torch.Generator().manual_seed(2)).std((2, 3)).mean(1)
+        self.assertGreater((noise < 0.01).sum().item(), 15)
+        self.assertGreater((noise > 1).sum().item(), 10)
+        self.assertLess(noise.max().item(), 12)
+
 
 def small_network() -> torch.nn.Module:
     network = torch.nn.Sequential()
