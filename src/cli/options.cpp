@@ -102,8 +102,7 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
     app.add_option("--engine", options.target.engine, "auto, opencv or openvino, on the CPU (default: auto)")
         ->type_name("ENGINE")
         ->group("Running");
-    app.add_option("--precision", options.target.precision,
-                   "fp32, fp16 or bf16 (default: fp32)")
+    app.add_option("--precision", options.target.precision, "fp32, fp16 or bf16 (default: fp32)")
         ->type_name("PRECISION")
         ->group("Running");
     app.add_option_function<std::string>(

@@ -219,7 +219,8 @@ TEST_CASE("the self-test says what differs") {
     CHECK(message() == "");
     model.spec.golden.cases.at(1).outputs.at(2) += 0.00003;
     CHECK(contains(message(), "tiny-softmax@"));
-    CHECK(contains(message(), "the self-test failed on cpu opencv fp32: for seed 2 the output \"bcc\" is 0.2338"));
+    CHECK(contains(message(),
+                   "the self-test failed on cpu opencv fp32: for seed 2 the output \"bcc\" is 0.2338"));
     CHECK(contains(message(), "in place of 0.2339"));
     CHECK(contains(message(), "off by more than 0.0001"));
 
