@@ -35,7 +35,7 @@ bool answers() {
 
 bool cpu_has_bf16() {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16") != 0;  // those with AMX have it too
+    return static_cast<int>(__builtin_cpu_supports("avx512bf16")) != 0;  // those with AMX have it too
 #else
     return false;
 #endif
@@ -59,8 +59,8 @@ std::optional<std::string> openvino_obstacle(Precision precision) {
         settled = precision;
     }
     if (*settled != precision) {
-        return fmt::format("OpenVINO computes in {} in this process, and cannot change that",
-                           to_string(*settled));
+        return fmt::format("OpenVINO computes in {} in this process, and cannot change to {}",
+                           to_string(*settled), to_string(precision));
     }
     if (!answers()) {
         return "OpenVINO has no CPU plugin here; build OpenCV again with scripts/build-opencv --with "

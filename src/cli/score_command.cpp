@@ -83,15 +83,21 @@ struct Tested {
 // leaves the choice, and then those that fail are told.
 Tested first_that_passes(const Model& model, const std::vector<Target>& targets, const ScoreOptions& options,
                          Console& console) {
+    std::vector<std::string> failed;
     for (const Target& target : targets) {
         try {
-            return {target, make_tested_classifier(model, target, batch_size_of(options, target)).classifier};
+            Tested tested{target,
+                          make_tested_classifier(model, target, batch_size_of(options, target)).classifier};
+            for (const std::string& reason :
+                 failed) {  // told only now: where all fail, the model is at fault
+                console.warn(fmt::format("{}, so {} takes its place", reason, target.name()));
+            }
+            return tested;
         } catch (const Fatal& fatal) {
             if (&target == &targets.back() || fatal.code() != ExitCode::model) {
                 throw;
             }
-            console.warn(fmt::format("{} cannot be used, and {} takes its place: {}", target.name(),
-                                     (&target + 1)->name(), fatal.what()));
+            failed.push_back(fmt::format("{} cannot be used: {}", target.name(), fatal.what()));
         }
     }
     throw Fatal(ExitCode::model, "there is no device to compute on");

@@ -60,10 +60,10 @@ def model_id(name: str = "tiny-sigmoid") -> str:
 
 
 @functools.cache
-def libraries() -> frozenset[str]:
-    """Names of the shared libraries that the executable is linked to."""
+def libraries() -> dict[str, str]:
+    """The shared libraries that the executable is linked to: name → file."""
     listed = subprocess.run(["ldd", EXECUTABLE], capture_output=True, check=True, text=True).stdout
-    return frozenset(os.path.basename(line.split()[0]) for line in listed.splitlines() if line.strip())
+    return dict(re.findall(r"^\s+(\S+) => (/\S+)", listed, re.MULTILINE))
 
 
 class Result(NamedTuple):

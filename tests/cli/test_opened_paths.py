@@ -68,11 +68,14 @@ class Traced(SkincheckTest):
     def assert_opens(self, paths: set[str], *expected: str) -> None:
         """Of all that is neither the system's nor the model's."""
         model = str(MODELS)
-        # Where libraries are not the system's, the loader looks for them in one folder after the other.
+        # Where libraries are not the system's, the loader looks for them in one folder after the other, and they for
+        # more of their own beside them.
+        libraries = harness.libraries()
+        beside = {os.path.dirname(file) for file in libraries.values()}
         others = {
             path
             for path in paths
-            if not path.startswith((*SYSTEM, model)) and os.path.basename(path) not in harness.libraries()
+            if not path.startswith((*SYSTEM, *beside, model)) and os.path.basename(path) not in libraries
         }
         self.assertNotIn(SECRET, others)
         self.assertEqual(sorted(expected), sorted(others))
