@@ -67,6 +67,14 @@ class Counter {
     std::jthread thread_;  // last: it joins before what it uses goes
 };
 
+ExitCode exit_code_of(const Summary& summary) {
+    if (summary.used == 0 && summary.count(Status::model_error) > 0) {
+        throw Fatal(ExitCode::model,
+                    "the network gave no finite number for any image: do not trust this model on this device");
+    }
+    return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
+}
+
 }  // namespace
 
 ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOptions& options,
