@@ -69,8 +69,9 @@ class Counter {
 
 ExitCode exit_code_of(const Summary& summary) {
     if (summary.used == 0 && summary.count(Status::model_error) > 0) {
-        throw Fatal(ExitCode::model,
-                    "the network gave no finite number for any image: do not trust this model on this device");
+        throw Fatal(
+            ExitCode::model,
+            "the network gave no finite number for any image: do not trust this model on this device");
     }
     return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
 }
@@ -125,16 +126,10 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
         std::rethrow_exception(error);
     }
     console.summary(summary, done);
-    if (!caught_signal() && summary.used == 0 && summary.count(Status::model_error) > 0) {
-        throw Fatal(
-            ExitCode::model,
-            "the network gave no finite number for any image: do not trust this model on this device");
-    }
     if (caught_signal()) {
         console.warn(rows.interrupted(summary));
     }
-    return caught_signal().value_or(summary.rows > summary.count(Status::ok) ? ExitCode::some_failed
-                                                                             : ExitCode::ok);
+    return caught_signal() ? *caught_signal() : exit_code_of(summary);
 }
 
 }  // namespace skincheck::cli
