@@ -1,10 +1,10 @@
 // How many images a second OpenCV's DNN module alone gets through the network: the ceiling for skincheck on
 // this machine.
 //
-//     bench_forward MODEL_FOLDER NETS THREADS BATCH SECONDS
+//     bench_forward MODEL_FOLDER NETS THREADS BATCH SECONDS [opencv|openvino|cuda|cuda-fp16]
 //
 // NETS nets, each on a thread of its own, with OpenCV's threads set to THREADS, go through noise in batches
-// of BATCH for SECONDS. Prints the images a second.
+// of BATCH for SECONDS. Prints the images a second, copies to a card and back included.
 #include "skincheck/model.hpp"
 
 #include <fmt/format.h>
@@ -16,13 +16,31 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+namespace {
+
+struct Engine {
+    int backend;
+    int target;
+};
+
+const std::map<std::string, Engine> engines = {
+    {"opencv", {cv::dnn::DNN_BACKEND_OPENCV, cv::dnn::DNN_TARGET_CPU}},
+    {"openvino", {cv::dnn::DNN_BACKEND_INFERENCE_ENGINE, cv::dnn::DNN_TARGET_CPU}},
+    {"cuda", {cv::dnn::DNN_BACKEND_CUDA, cv::dnn::DNN_TARGET_CUDA}},
+    {"cuda-fp16", {cv::dnn::DNN_BACKEND_CUDA, cv::dnn::DNN_TARGET_CUDA_FP16}},
+};
+
+}  // namespace
+
 int main(int argc, char** argv) {
-    if (argc != 6) {
-        fmt::print(stderr, "usage: bench_forward MODEL_FOLDER NETS THREADS BATCH SECONDS\n");
+    const auto engine = engines.find(argc == 7 ? argv[6] : "opencv");
+    if (argc < 6 || argc > 7 || engine == engines.end()) {
+        fmt::print(stderr, "usage: bench_forward MODEL_FOLDER NETS THREADS BATCH SECONDS [ENGINE]\n");
         return 2;
     }
     const skincheck::Model model = skincheck::load_model(argv[1]);
@@ -39,7 +57,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < nets; ++i) {
         threads.emplace_back([&] {
             cv::dnn::Net net = cv::dnn::readNetFromONNX(model.onnx.data(), model.onnx.size());
-            net.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
+            net.setPreferableBackend(engine->second.backend);
+            net.setPreferableTarget(engine->second.target);
             cv::Mat blob(std::vector<int>{batch, 3, model.spec.input.height, model.spec.input.width}, CV_32F);
             cv::randn(blob, 0, 1);
             const auto forward = [&] {

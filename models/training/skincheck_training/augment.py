@@ -28,6 +28,11 @@ def augment(pixels: torch.Tensor, size: int, generator: torch.Generator) -> torc
     return _add_noise(_blur(coloured, uniform), uniform, generator).clamp(0, 255)
 
 
+def shrink(pixels: torch.Tensor, size: int) -> torch.Tensor:
+    """What augment() takes and gives, without chance."""
+    return torch.nn.functional.interpolate(pixels.float(), size=(size, size), mode="bilinear", antialias=True)
+
+
 def _warp(pixels: torch.Tensor, size: int, uniform) -> torch.Tensor:
     """Rotation, flip, crop of a part, and aspect, in one resampling."""
     angle = uniform(0, 2 * math.pi)

@@ -9,7 +9,7 @@ import torch
 
 from . import calibrate, package
 from .data import Example
-from .export import export_onnx, fold, reference_outputs
+from .export import SIGNIFICANT_BITS, export_onnx, fold, reference_outputs
 from .goals import Goal
 from .golden_cases import distance, find_cases, golden_input, wrong_networks
 from .metrics import roc_auc, roc_auc_by_source
@@ -31,16 +31,20 @@ def finish(
 ) -> bytes:
     """Completes `spec`, writes the validation images' scores into a table and returns the graph."""
     side = spec["input"]["height"]
-    print("validation in float32, before and after folding and rounding", flush=True)
-    folded = fold(network, _batches(task.pixels, task.train[:: max(1, len(task.train) // SAMPLE)]))
-    raw = _probabilities(network, goal, task)
-    outputs = _probabilities(folded, goal, task)
     truth = task.malignant[task.val]
-    platt = calibrate.fit_platt(calibrate.logit(goal.malignancy(outputs)), truth)
-    scores = calibrate.malignancy(goal.malignancy(outputs), platt)
-    move = max(distance(raw, outputs), distance(calibrate.malignancy(goal.malignancy(raw), platt), scores))
-    print(f"largest move of a score by folding and rounding: {move:.6f}", flush=True)
-    if move >= package.LARGEST_MOVE:
+    sample = _batches(task.pixels, task.train[:: max(1, len(task.train) // SAMPLE)])
+    print("validation in float32, before and after folding and rounding", flush=True)
+    raw = _probabilities(network, goal, task)
+    for bits in SIGNIFICANT_BITS:
+        folded = fold(network, sample, bits)
+        outputs = _probabilities(folded, goal, task)
+        platt = calibrate.fit_platt(calibrate.logit(goal.malignancy(outputs)), truth)
+        scores = calibrate.malignancy(goal.malignancy(outputs), platt)
+        move = max(distance(raw, outputs), distance(calibrate.malignancy(goal.malignancy(raw), platt), scores))
+        print(f"weights of {bits} significant bits: largest move of a score {move:.6f}", flush=True)
+        if move < package.LARGEST_MOVE:
+            break
+    else:
         raise ValueError(f"folding and rounding move a validation score by {move:.6f}, {package.LARGEST_MOVE} or more")
     onnx = export_onnx(folded, goal.probabilities, side, side, notice)
     spec["calibration"] = {"kind": "platt", "slope": platt[0], "intercept": platt[1]}
@@ -48,7 +52,7 @@ def finish(
     spec["golden"] = _golden(network, goal, onnx, weights, side, move)
     figures = _figures(truth, scores, task.source[task.val]) | goal.figures(outputs, task.diagnosis[task.val])
     spec["training"]["validation"] = _rounded(figures) | {"images": len(truth)}
-    spec["training"]["largest_move_by_rounding"] = round(move, 6)
+    spec["training"]["rounding"] = {"significant_bits": bits, "largest_move": round(move, 6)}
     _write_scores(scores_table, [examples[index] for index in task.val], scores, goal, outputs)
     return onnx
 

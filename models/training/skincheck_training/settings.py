@@ -18,6 +18,7 @@ class Settings:
     warm_up: float = 0.06  # of all steps
     average: float = 0.999  # decay of the averaged weights, a step
     patience: int = 6  # epochs without a better one, after which training stops
+    augmented: bool = True  # training images are changed by chance; otherwise they are shrunk to the size of the crops
     seed: int = 1
     learn: str = "malignancy"  # or "diagnoses"; see goals.py
     diagnosis_balance: float = 0.5  # with "diagnoses": 0 takes them as often as they come, 1 makes the rare ones equal

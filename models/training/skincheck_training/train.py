@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from .artefacts import add_artefacts
-from .augment import augment
+from .augment import augment, shrink
 from .curves import draw_curves
 from .goals import GOALS
 from .metrics import roc_auc, roc_auc_by_source
@@ -167,7 +167,7 @@ class _Run:
         """Indices and pixels (uint8 N×H×W×3) of the epoch's steps from self.step on."""
         random = numpy.random.default_rng((self.settings.seed, self.epoch))
         batches = numpy.array_split(random.permutation(self.task.train), self.steps)[self.step :]
-        items = _Items(self.task.pixels, self.settings.seed, self.epoch)
+        items = _Items(self.task.pixels, self.settings, self.epoch)
         loader = torch.utils.data.DataLoader(items, batch_sampler=batches, num_workers=self.workers)
         return zip(batches, loader, strict=True)
 
@@ -176,7 +176,8 @@ class _Run:
         seed = int(numpy.random.SeedSequence((settings.seed, self.epoch, self.step)).generate_state(1)[0])
         torch.manual_seed(seed)  # dropout
         generator = torch.Generator().manual_seed(seed)
-        batch = normalise(augment(pixels.to(device).permute(0, 3, 1, 2), size, generator))
+        batch = pixels.to(device).permute(0, 3, 1, 2)
+        batch = normalise(augment(batch, size, generator) if settings.augmented else shrink(batch, size))
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16):
             outputs = self.network(_arrange(batch))
@@ -192,14 +193,16 @@ class _Run:
 
 
 class _Items(torch.utils.data.Dataset):
-    """Single images with artefacts drawn on; what chance draws depends on seed, epoch and image alone."""
+    """Single images, with artefacts drawn on if augmented; what chance draws depends on seed, epoch and image alone."""
 
-    def __init__(self, pixels: numpy.ndarray, seed: int, epoch: int) -> None:
-        self.pixels, self.seed, self.epoch = pixels, seed, epoch
+    def __init__(self, pixels: numpy.ndarray, settings: Settings, epoch: int) -> None:
+        self.pixels, self.settings, self.epoch = pixels, settings, epoch
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        random = numpy.random.default_rng((self.seed, self.epoch, int(index)))
-        return torch.from_numpy(numpy.array(add_artefacts(numpy.asarray(self.pixels[index]), random)))
+        pixels = numpy.asarray(self.pixels[index])
+        if self.settings.augmented:
+            pixels = add_artefacts(pixels, numpy.random.default_rng((self.settings.seed, self.epoch, int(index))))
+        return torch.from_numpy(numpy.array(pixels))
 
 
 @torch.no_grad()

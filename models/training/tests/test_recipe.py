@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from skincheck_training import calibrate, train
 from skincheck_training.artefacts import add_artefacts
-from skincheck_training.augment import augment
+from skincheck_training.augment import augment, shrink
 from skincheck_training.data import DataError, check_splits, fingerprint, left_out, read_table
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
@@ -266,6 +266,14 @@ class Augmentation(unittest.TestCase):
         self.assertGreater((noise > 1).sum().item(), 10)
         self.assertLess(noise.max().item(), 12)
 
+    def test_without_augmentation_the_pixels_are_the_images(self):
+        plain = train.Settings(augmented=False)
+        items = train._Items(self.pixels[None], plain, epoch=0)
+        self.assertTrue((items[0].numpy() == self.pixels).all())
+        batch = items[0][None].permute(0, 3, 1, 2)
+        self.assertTrue(torch.equal(shrink(batch, 64), batch.float()))
+        self.assertEqual(shrink(batch, 48).shape, (1, 3, 48, 48))
+
 
 def small_network() -> torch.nn.Module:
     network = torch.nn.Sequential()
@@ -345,7 +353,7 @@ class Training(unittest.TestCase):
 class Rounding(unittest.TestCase):
     def test_nearest_of_twelve_significant_bits(self):
         values = torch.tensor([1.0, 1 + 2**-12, 1 + 2**-11, -(1 + 2**-12), 3e-6, 0.0, 1 / 3])
-        rounded = round_significant(values)
+        rounded = round_significant(values, 12)
         self.assertEqual([1.0, 1 + 2**-11, 1 + 2**-11, -(1 + 2**-11)], rounded[:4].tolist())
         self.assertEqual(0.0, rounded[5].item())
         self.assertLess(((rounded - values).abs() / values.abs().clamp(min=1e-30)).max().item(), 2**-12 * 1.001)

@@ -1,0 +1,1 @@
+"""The paper's comparison of classifiers; see ../compare_classifiers."""

@@ -1,0 +1,72 @@
+"""Scores as skincheck writes them, the threshold they are called by, and figures as `skincheck evaluate` finds them."""
+
+import csv
+import json
+import pathlib
+import subprocess
+
+import numpy
+
+from skincheck_training.calibrate import fit_platt, operating_points, sigmoid
+from skincheck_training.data import DataError, Example
+
+COLUMNS = ("path", "status", "malignancy", "label", "threshold", "model", "error")
+
+
+def calibrated(val: numpy.ndarray, test: numpy.ndarray, truth: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Logits → probabilities, by Platt's line through the validation images, as the recipe calibrates a network."""
+    slope, intercept = fit_platt(val, truth)
+    return sigmoid(slope * val + intercept), sigmoid(slope * test + intercept)
+
+
+def youden_threshold(scores: numpy.ndarray, truth: numpy.ndarray) -> float:
+    """Of the greatest sensitivity + specificity - 1 on the images of these scores."""
+    points = operating_points(truth, scores)[1]
+    return next(point["threshold"] for point in points if point["name"] == "youden")
+
+
+def write_results(
+    path: pathlib.Path, examples: list[Example], scores: numpy.ndarray, threshold: float, model: str
+) -> None:
+    """Replaces the file, which is whole at any moment."""
+    partial = path.with_suffix(".part")
+    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for example, score in zip(examples, numpy.round(scores, 6), strict=True):
+            label = "malignant" if score >= threshold else "benign"
+            writer.writerow((example.path, "ok", f"{score:.6f}", label, f"{threshold:.6f}", model, ""))
+    partial.replace(path)
+
+
+def read_results(path: pathlib.Path, examples: list[Example]) -> tuple[numpy.ndarray, str]:
+    """The scores of these images and the model's name, from results of skincheck; rows are found by the file's stem.
+
+    Rows of further images do no harm; an image without a score is a DataError.
+    """
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
+        reader = csv.DictReader(lines)
+        missing = {"path", "status", "malignancy", "model"} - set(reader.fieldnames or [])
+        if missing:
+            raise DataError(f"{path}: no column {', '.join(sorted(missing))}; results of skincheck as CSV are wanted")
+        rows = {pathlib.Path(row["path"]).stem: row for row in reader if row["status"] == "ok"}
+    without = [example.file for example in examples if pathlib.Path(example.file).stem not in rows]
+    if without:
+        raise DataError(f"{path}: no score for {len(without)} images, for instance {without[0]}")
+    chosen = [rows[pathlib.Path(example.file).stem] for example in examples]
+    return numpy.array([float(row["malignancy"]) for row in chosen]), chosen[0]["model"]
+
+
+def evaluate(
+    skincheck: pathlib.Path, truth: pathlib.Path, results: pathlib.Path, clusters: bool, threshold: float | None = None
+) -> dict:
+    """The figures of `skincheck evaluate`, at the results' own threshold unless another is named. With `clusters` the
+    intervals draw images of one group together."""
+    command = [skincheck, "evaluate", "--quiet", "--format", "json", "--truth", truth, "--id-column", "file"]
+    command += ["--label-column", "malignant", "--positive", "1", "--cluster", "group" if clusters else "none"]
+    if threshold is not None:
+        command += ["--threshold", str(threshold)]
+    done = subprocess.run([*command, results], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DataError(f"skincheck evaluate ended with exit code {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)["evaluations"][0]["figures"]
