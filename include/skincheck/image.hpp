@@ -21,10 +21,13 @@ struct ImageLimits {
 struct LoadOptions {
     ImageLimits limits;
     bool allow_truncated = false;  ///< give the pixels of a cut JPEG, with `Image::truncated` set
+    /// Pixels that the shorter side has to keep; 0: all that the file has. A JPEG whose half, quarter or
+    /// eighth is at least as long comes as that, which costs a fraction of the time and memory.
+    int sufficient_side = 0;
 };
 
 struct Image {
-    cv::Mat pixels;          ///< CV_8UC3, BGR, upright, the full frame
+    cv::Mat pixels;          ///< CV_8UC3, BGR, upright, the full frame; see LoadOptions::sufficient_side
     bool truncated = false;  ///< only with LoadOptions::allow_truncated; what is missing is grey
     FileStamp stamp{};       ///< of the file that was read
 };

@@ -11,6 +11,10 @@
 
 namespace skincheck {
 
+/// What LoadOptions::sufficient_side may be for apply_steps() to give what it gives for the whole image, but
+/// for rounding: twice the longer side of the first step when that is a resize, otherwise 0.
+int sufficient_side(const ModelSpec& spec);
+
 /// Applies the steps in order: CV_8UC3 BGR of any size → CV_8UC3 BGR of the network's size, what the network
 /// would see before normalisation. Throws Fatal (model) when the steps do not end at the size of
 /// `spec.input`.

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <opencv2/core.hpp>
 
+#include <algorithm>
 #include <csetjmp>
 
 namespace skincheck {
@@ -112,7 +113,18 @@ void on_progress(j_common_ptr info) {
     }
 }
 
-bool read_header(JpegState& state, Bytes bytes, JpegColours colours) {
+/// The largest of 1, 2, 4, 8 by which the shorter side can be divided and still be as long as is wanted.
+/// libjpeg leaves out the high frequencies then, and most of the work after Huffman's.
+unsigned divisor(unsigned shorter_side, int sufficient_side) {
+    unsigned by = 1;
+    while (sufficient_side > 0 && by < 8 &&
+           shorter_side / (2 * by) >= static_cast<unsigned>(sufficient_side)) {
+        by *= 2;
+    }
+    return by;
+}
+
+bool read_header(JpegState& state, Bytes bytes, JpegColours colours, int sufficient_side) {
     jpeg_decompress_struct& info = state.info;
     info.err = jpeg_std_error(&state.errors);
     info.client_data = &state;
@@ -134,10 +146,13 @@ bool read_header(JpegState& state, Bytes bytes, JpegColours colours) {
     }
     const bool four = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = four ? JCS_CMYK : JCS_EXT_BGR;
+    info.scale_num = 1;
+    info.scale_denom = divisor(std::min(info.image_width, info.image_height), sufficient_side);
+    jpeg_calc_output_dimensions(&info);
     return true;
 }
 
-/// Fills `rows` (of the size that the header says) as far as the data go; false after an error.
+/// Fills `rows` (of the size that the header was read to give) as far as the data go; false after an error.
 bool read_rows(JpegState& state, cv::Mat& rows) {
     if (setjmp(state.jump) != 0) {
         return false;
@@ -208,7 +223,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
 
 Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours) {
     JpegState state;
-    const bool header = read_header(state, bytes, colours);
+    const bool header = read_header(state, bytes, colours, options.sufficient_side);
     const jpeg_decompress_struct& info = state.info;
     if (header || (info.image_width > 0 && info.image_height > 0 && !state.cut_before_size)) {
         if (auto refused = check_image_size(info.image_width, info.image_height, options.limits)) {
@@ -223,7 +238,7 @@ Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours
                              fmt::format("a JPEG of {} components", info.num_components));
     }
     const bool four = info.out_color_space == JCS_CMYK;
-    const cv::Size size(static_cast<int>(info.image_width), static_cast<int>(info.image_height));
+    const cv::Size size(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
     cv::Mat rows(size, four ? CV_8UC4 : CV_8UC3, cv::Scalar::all(128));
     const int orientation = orientation_of(info);  // before the markers go with the decoder's memory
     const bool inverted = info.saw_Adobe_marker != FALSE;

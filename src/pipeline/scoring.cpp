@@ -137,11 +137,12 @@ auto failing_alone(const Call& call) -> decltype(call()) {
     }
 }
 
-tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec, const LoadOptions& options) {
+tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec, LoadOptions options) {
     if (item.failure) {
         return tl::unexpected(*item.failure);
     }
     return failing_alone([&]() -> tl::expected<Prepared, Failure> {
+        options.sufficient_side = sufficient_side(spec);
         tl::expected<Image, Failure> image = load_image(item.path, options);
         if (!image) {
             return tl::unexpected(std::move(image.error()));

@@ -148,6 +148,18 @@ cv::Mat apply(const step::ColourConstancy& step, const cv::Mat& pixels) {
 
 }  // namespace
 
+int sufficient_side(const ModelSpec& spec) {
+    if (spec.preprocess.empty()) {
+        return 0;
+    }
+    const Step& first = spec.preprocess.front();
+    if (const auto* squash = std::get_if<step::ResizeSquash>(&first)) {
+        return 2 * std::max(squash->width, squash->height);
+    }
+    const auto* shortest = std::get_if<step::ResizeShortestSide>(&first);
+    return shortest != nullptr ? 2 * shortest->size : 0;
+}
+
 cv::Mat apply_steps(const cv::Mat& pixels, const ModelSpec& spec) {
     cv::Mat image = pixels;
     for (const Step& step : spec.preprocess) {

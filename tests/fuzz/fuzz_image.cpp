@@ -58,11 +58,15 @@ std::optional<std::vector<std::uint8_t>> with_check_sums(Bytes bytes) {
 void try_all(Bytes bytes) {
     LoadOptions options;
     options.limits.max_pixels = max_pixels;
-    const auto whole = decode_image(bytes, options);
-    check(whole, false);
-    if (!whole && whole.error().status == Status::truncated) {
-        options.allow_truncated = true;
-        check(decode_image(bytes, options), true);
+    for (const int sufficient_side : {0, 16}) {
+        options.sufficient_side = sufficient_side;
+        options.allow_truncated = false;
+        const auto whole = decode_image(bytes, options);
+        check(whole, false);
+        if (!whole && whole.error().status == Status::truncated) {
+            options.allow_truncated = true;
+            check(decode_image(bytes, options), true);
+        }
     }
 }
 

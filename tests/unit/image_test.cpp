@@ -889,6 +889,51 @@ TEST_CASE("the extensions that a directory is searched for") {
     CHECK(std::count(all.begin(), all.end(), ".webp") == (decodes_webp() ? 1 : 0));
 }
 
+TEST_CASE("a JPEG that is larger than needed comes at a half, a quarter or an eighth") {
+    const cv::Mat lesion = test::draw_lesion(403, 301);
+    const std::string jpeg = test::encode(lesion, ".jpg");
+    const auto size_of = [&](const std::string& bytes, int sufficient) {
+        LoadOptions options;
+        options.sufficient_side = sufficient;
+        const auto image = load(bytes, options);
+        REQUIRE(image.has_value());
+        return image->pixels.size();
+    };
+    CHECK(size_of(jpeg, 0) == lesion.size());
+    CHECK(size_of(jpeg, 151) == lesion.size());
+    CHECK(size_of(jpeg, 150) == cv::Size(202, 151));
+    CHECK(size_of(jpeg, 75) == cv::Size(101, 76));
+    CHECK(size_of(jpeg, 37) == cv::Size(51, 38));
+    CHECK(size_of(jpeg, 1) == cv::Size(51, 38));
+    CHECK(size_of(test::add_exif_to_jpeg(jpeg, 6), 150) == cv::Size(151, 202));
+    for (const Sample& sample : samples()) {
+        CAPTURE(sample.name);
+        const bool shrinks = sample.name.rfind("JPEG", 0) == 0;
+        const cv::Size size = size_of(sample.bytes, 9);
+        CHECK(std::min(size.width, size.height) == (shrinks ? 9 : 36));
+    }
+}
+
+TEST_CASE("a shrunk JPEG shows what the whole one shows, a cut one too") {
+    const cv::Mat lesion = test::draw_lesion(640, 480);
+    const std::string jpeg = test::encode(lesion, ".jpg");
+    LoadOptions options;
+    options.allow_truncated = true;
+    options.sufficient_side = 120;
+    cv::Mat expected;
+    cv::resize(pixels_of(jpeg), expected, {160, 120}, 0, 0, cv::INTER_AREA);
+    const auto shrunk = load(jpeg, options);
+    REQUIRE(shrunk.has_value());
+    REQUIRE(shrunk->pixels.size() == expected.size());
+    CHECK(cv::norm(shrunk->pixels, expected, cv::NORM_L1) / static_cast<double>(expected.total() * 3) < 1);
+    const auto cut = load(jpeg.substr(0, jpeg.size() / 2), options);
+    REQUIRE(cut.has_value());
+    CHECK(cut->truncated);
+    CHECK(cut->pixels.at<cv::Vec3b>(119, 159) == cv::Vec3b(128, 128, 128));
+    options.allow_truncated = false;
+    CHECK(status_of(jpeg.substr(0, jpeg.size() / 2), options) == Status::truncated);
+}
+
 TEST_CASE("thousands of damaged files: always a result, and nothing on stderr") {
     const test::TemporaryFolder folder;
     CapturedStderr captured(folder);

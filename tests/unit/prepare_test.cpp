@@ -30,6 +30,13 @@ double largest_difference(const cv::Mat& a, const cv::Mat& b) {
 
 }  // namespace
 
+TEST_CASE("what suffices of an image is twice the first resize; all, where something comes before it") {
+    CHECK(sufficient_side(spec_of({step::ResizeShortestSide{20}, step::CenterCrop{10, 20}}, 10, 20)) == 40);
+    CHECK(sufficient_side(spec_of({step::ResizeSquash{10, 20}}, 10, 20)) == 40);
+    CHECK(sufficient_side(spec_of({step::Median{3}, step::ResizeSquash{10, 20}}, 10, 20)) == 0);
+    CHECK(sufficient_side(spec_of({}, 10, 20)) == 0);
+}
+
 TEST_CASE("shortest_side keeps the aspect and center_crop takes the middle") {
     cv::Mat pixels = test::draw_flat(60, 40, {10, 20, 30});
     pixels(cv::Rect(20, 0, 20, 40)).setTo(cv::Scalar(200, 100, 50));
