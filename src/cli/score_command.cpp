@@ -21,10 +21,11 @@
 namespace skincheck::cli {
 namespace {
 
-// A network keeps its weights and their unpacked copies for the kernels; decoding and filters take their
-// share.
-std::uint64_t memory_of_a_worker(const Model& model) {
-    return 3 * model.onnx.size() + (256U << 20U);
+// Decoding and filters take their share; on the CPU each worker has a network, which keeps its weights and their
+// unpacked copies for the kernels.
+std::uint64_t memory_of_a_worker(const Model& model, const Target& target) {
+    constexpr std::uint64_t of_images = 256U << 20U;
+    return of_images + (target.device.cuda ? 0 : 3 * model.onnx.size());
 }
 
 // Makes a classifier whenever one is asked for: the first is the one that was tested before the run, and with
@@ -216,7 +217,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     const Target target = tested.target;
     Parallelism parallelism;
     parallelism.jobs =
-        options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker(model));
+        options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker(model, target));
     parallelism.batch_size = batch_size_of(options, target);
     const int classifiers = classifiers_of(target, parallelism.jobs);
     ClassifierMaker maker(model, target, classifiers, std::move(tested.classifier));

@@ -151,11 +151,11 @@ tl::expected<Prepared, Failure> prepare(const Item& item, const ModelSpec& spec,
     });
 }
 
-// Outputs for some images; nothing when memory does not suffice.
-std::optional<cv::Mat> classify_together(Classifier& classifier, const std::vector<cv::Mat>& images,
-                                         const ModelSpec& spec) {
+// What `call` gives; nothing when memory does not suffice.
+template <typename Call>
+std::optional<cv::Mat> if_memory_suffices(const Call& call) {
     try {
-        return classifier.classify(to_blob(images, spec));
+        return call();
     } catch (const std::bad_alloc&) {
         return std::nullopt;
     } catch (const cv::Exception& error) {
@@ -166,13 +166,25 @@ std::optional<cv::Mat> classify_together(Classifier& classifier, const std::vect
     }
 }
 
+// Outputs for some images; nothing when memory does not suffice. On a card networks are few: one is taken only
+// when its input is ready.
+std::optional<cv::Mat> classify_together(ClassifierPool& pool, const std::vector<cv::Mat>& images,
+                                         const ModelSpec& spec) {
+    const std::optional<cv::Mat> blob = if_memory_suffices([&] { return to_blob(images, spec); });
+    if (!blob) {
+        return std::nullopt;
+    }
+    const auto classifier = pool.take();
+    return if_memory_suffices([&] { return classifier->classify(*blob); });
+}
+
 // N×K outputs for N images, as many at a time as memory has room for; nothing when it has none for one.
-std::optional<cv::Mat> classify(Classifier& classifier, const std::vector<cv::Mat>& images,
+std::optional<cv::Mat> classify(ClassifierPool& pool, const std::vector<cv::Mat>& images,
                                 const ModelSpec& spec, BatchSize& batch_size) {
     cv::Mat outputs;
     for (auto rest = images.begin(); rest != images.end();) {
         const auto size = std::min<std::ptrdiff_t>(batch_size.now(), images.end() - rest);
-        if (const auto some = classify_together(classifier, {rest, rest + size}, spec)) {
+        if (const auto some = classify_together(pool, {rest, rest + size}, spec)) {
             outputs.push_back(*some);
             rest += size;
         } else if (!batch_size.halve(static_cast<int>(size))) {
@@ -232,7 +244,7 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const Scorin
             }
         }
         std::optional<cv::Mat> outputs =
-            images.empty() ? cv::Mat() : classify(*pool->take(), images, spec, *batch_size);
+            images.empty() ? cv::Mat() : classify(*pool, images, spec, *batch_size);
         if (outputs) {
             outputs = mean_of_views(*outputs, options.views);
         }

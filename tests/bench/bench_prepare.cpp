@@ -28,9 +28,11 @@ int main(int argc, char** argv) {
     cv::setNumThreads(1);
     std::atomic<int> next{3};
     std::atomic<int> failed{0};
+    skincheck::LoadOptions options;
+    options.sufficient_side = skincheck::sufficient_side(model.spec);
     const auto work = [&] {
         for (int index = next++; index < argc; index = next++) {
-            const auto image = skincheck::load_image(argv[index], {});
+            const auto image = skincheck::load_image(argv[index], options);
             if (!image || skincheck::apply_steps(image->pixels, model.spec).empty()) {
                 ++failed;
             }

@@ -132,6 +132,7 @@ def with_torch(package: Package, paths: list[str], threads: int, peer: str) -> N
     on_card = peer.startswith("cuda")
     device = "cuda" if on_card else "cpu"
     torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = on_card
     network = torch_network(package).to(device)
     if peer.endswith("compiled"):
         network = torch.compile(network)
@@ -162,4 +163,5 @@ def main() -> None:
         with_torch(package, paths, options.threads, options.peer)
 
 
-main()
+if __name__ == "__main__":
+    main()
