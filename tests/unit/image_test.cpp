@@ -929,6 +929,8 @@ TEST_CASE("a shrunk JPEG shows what the whole one shows, a cut one too") {
     const auto cut = load(jpeg.substr(0, jpeg.size() / 2), options);
     REQUIRE(cut.has_value());
     CHECK(cut->truncated);
+    const cv::Rect upper(0, 0, 160, 30);
+    CHECK(cv::norm(cut->pixels(upper), shrunk->pixels(upper), cv::NORM_L1) == 0);
     CHECK(cut->pixels.at<cv::Vec3b>(119, 159) == cv::Vec3b(128, 128, 128));
     options.allow_truncated = false;
     CHECK(status_of(jpeg.substr(0, jpeg.size() / 2), options) == Status::truncated);

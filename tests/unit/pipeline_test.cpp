@@ -1,5 +1,7 @@
 #include "skincheck/pipeline.hpp"
 
+#include "skincheck/prepare.hpp"
+
 #include "drawn_images.hpp"
 #include "fake_classifier.hpp"
 #include "temporary_folder.hpp"
@@ -525,6 +527,32 @@ TEST_CASE("what saving throws becomes the image's row, but for a Fatal") {
     CHECK(broken.error.find('\n') == std::string::npos);
     CHECK_THROWS_AS(row([](const Item&, const cv::Mat&) -> Saved { throw Fatal(ExitCode::output, "full"); }),
                     Fatal);
+}
+
+TEST_CASE("a large JPEG is decoded at the size that the first step leaves enough of, and whole for any other step") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("large.jpg", test::encode(test::draw_lesion(1600, 1200), ".jpg"));
+    ModelSpec spec = tiny_spec();
+    const auto seen = [&] {
+        cv::Mat prepared;
+        const Save save = [&](const Item&, const cv::Mat& pixels) -> tl::expected<std::string, Failure> {
+            prepared = pixels.clone();
+            return "saved";
+        };
+        CHECK(preprocessing_work(spec, {}, save)({{path, std::nullopt}}).front().status == Status::ok);
+        return prepared;
+    };
+    const auto made_of = [&](int sufficient) {
+        LoadOptions options;
+        options.sufficient_side = sufficient;
+        return apply_steps(load_image(path, options)->pixels, spec);
+    };
+    const auto differ = [](const cv::Mat& a, const cv::Mat& b) { return cv::norm(a, b, cv::NORM_L1) > 0; };
+    REQUIRE(sufficient_side(spec) > 0);
+    REQUIRE(differ(made_of(0), made_of(sufficient_side(spec))));
+    CHECK_FALSE(differ(seen(), made_of(sufficient_side(spec))));
+    spec.preprocess.insert(spec.preprocess.begin(), step::Median{3});
+    CHECK_FALSE(differ(seen(), made_of(0)));
 }
 
 TEST_CASE("no more classifiers are made than threads work at once") {

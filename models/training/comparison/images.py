@@ -10,6 +10,8 @@ from skincheck_training import package
 from skincheck_training.data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
 from skincheck_training.goals import GOALS
 
+from .results import check_stems
+
 SIDE = 224  # of the prepared images, in pixels
 
 
@@ -91,6 +93,8 @@ def read_shared(
     check_splits(data, table, away, {"malignant": malignant, "benign": ~malignant})
     test = read_test_table(test_data, test_images)
     check_apart(table, test, test_data)
+    check_stems(data, table)
+    check_stems(test_data, test)
     draft = work / "draft"
     package.write_draft(draft, package.base_spec("comparison", "0.0.0", "none", GOALS["malignancy"], SIDE))
     packs = [prepared_pixels(examples, skincheck, draft, work / "cache") for examples in (table, test)]

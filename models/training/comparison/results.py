@@ -13,6 +13,16 @@ from skincheck_training.data import DataError, Example
 COLUMNS = ("path", "status", "malignancy", "label", "threshold", "model", "error")
 
 
+def check_stems(table: pathlib.Path, examples: list[Example]) -> None:
+    """Scores and truth are joined by the file's name without folder and ending: two images of one name are a DataError."""
+    seen: dict[str, str] = {}
+    for example in examples:
+        stem = pathlib.Path(example.file).stem
+        if stem in seen:
+            raise DataError(f"{table}: {seen[stem]} and {example.file} have the same name; rename one, for scores go by it")
+        seen[stem] = example.file
+
+
 def calibrated(val: numpy.ndarray, test: numpy.ndarray, truth: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Logits → probabilities, by Platt's line through the validation images, as the recipe calibrates a network."""
     slope, intercept = fit_platt(val, truth)

@@ -26,7 +26,8 @@ def draw_curves(history: pathlib.Path, output: pathlib.Path) -> None:
     labels = _validation_labels(rows[0])
     several = "AUC and balanced accuracy" if BALANCED in labels else "AUC"
     _draw(right, rows, labels, f"{several} on validation")
-    best = max(rows, key=lambda row: float(row[f"{AUC}_mean_of_sources"]))
+    latest = [row for row in rows if row["size"] == rows[-1]["size"]]  # the stage that the best epoch is of
+    best = max(latest, key=lambda row: float(row[f"{AUC}_mean_of_sources"]))
     for axes in (left, right):
         axes.axvline(int(best["epoch"]), color="#999999", linestyle="--", linewidth=1, zorder=0, label="best epoch")
         axes.legend(fontsize=9)

@@ -138,10 +138,11 @@ def left_out(examples: list[Example], conditions: Sequence[str]) -> numpy.ndarra
 
 
 def fingerprint(examples: list[Example], *more: str) -> str:
-    """Of what a training run starts from, whatever machine and folder: files, labels, splits, and `more`."""
+    """Of what a training run starts from, whatever machine and folder: files, labels, splits, sources, and `more`."""
     key = hashlib.sha256()
     for example in examples:
-        key.update(f"{example.file}\0{int(example.malignant)}\0{example.diagnosis}\0{example.split}\0".encode("utf-8", "surrogateescape"))
+        fields = (example.file, str(int(example.malignant)), example.diagnosis, example.split, example.source)
+        key.update("".join(f"{field}\0" for field in fields).encode("utf-8", "surrogateescape"))
     for text in more:
         key.update(f"{text}\0".encode())
     return key.hexdigest()
@@ -179,6 +180,8 @@ def prepared_pixels(
             chunk = [example.path for example in examples[start : start + CHUNK]]
             for index, output in enumerate(_preprocess(chunk, skincheck, draft, folder), start=start):
                 with Image.open(output) as image:
+                    if image.size != (width, height):
+                        raise DataError(f"skincheck preprocess made {output} {image.width}×{image.height} pixels, not {width}×{height}")
                     pixels[index] = numpy.asarray(image.convert("RGB"))
                 pathlib.Path(output).unlink()
             print(f"prepared {min(start + CHUNK, len(examples))}/{len(examples)} images", flush=True)

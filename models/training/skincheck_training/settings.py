@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    side: int = 288  # of the prepared images and of the network's input, in pixels
-    stages: tuple[tuple[int, int], ...] = ((160, 9), (224, 7))  # side of the training crops, epochs of it
+    side: int = 224  # of the prepared images and of the network's input, in pixels
+    stages: tuple[tuple[int, int], ...] = ((96, 6), (128, 7), (160, 2))  # side of the training crops, epochs of it
+    benign_share: float = 2.0  # benign images for each malignant one of the same source, at most, in an epoch; 0: all
     batch_size: int = 32
     rate: float = 4e-4  # of the highest block
     head_rate: float = 1.5e-3
@@ -16,12 +17,17 @@ class Settings:
     label_smoothing: float = 0.03
     diagnosis_weight: float = 1.0  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
     warm_up: float = 0.06  # of all steps
-    average: float = 0.999  # decay of the averaged weights, a step
+    average: float = 0.998  # decay of the averaged weights, a step
     patience: int = 6  # epochs without a better one, after which training stops
     augmented: bool = True  # training images are changed by chance; otherwise they are shrunk to the size of the crops
     seed: int = 1
     learn: str = "malignancy"  # or "diagnoses"; see goals.py
     diagnosis_balance: float = 0.5  # with "diagnoses": 0 takes them as often as they come, 1 makes the rare ones equal
+
+    @classmethod
+    def of_json(cls, stored: dict) -> "Settings":
+        """From an asdict() that went through JSON, which has no tuples."""
+        return cls(**stored | {"stages": tuple(map(tuple, stored["stages"]))})
 
     def sizes(self) -> list[int]:
         """The side of the crops, for each epoch."""

@@ -21,6 +21,12 @@ from .network import normalise
 from .settings import Settings
 
 SAVE_EVERY = 600  # seconds; what a kill may cost
+SOON = 30  # seconds; an epoch that ends sooner after the last checkpoint makes none, for on a card it may take seconds
+COUNTED = ("epoch", "step", "loss", "history", "best", "machines")  # what a checkpoint holds besides tensors
+# Validation images are so much wider than the training crops of their stage: crops show a part, and so lesions larger. In
+# the last stage they are as wide as the network's input; before it this saves most of the time.
+VALIDATED = 1.4
+CHOSEN_BY = "val_auc_mean_of_sources"
 LAYERS = ("fc", "layer4", "layer3", "layer2", "layer1", "")  # "" is the stem; rates fall in this order
 
 
@@ -36,47 +42,104 @@ class Task:
     val: numpy.ndarray
 
 
-def predict(network: torch.nn.Module, pixels: numpy.ndarray, indices: numpy.ndarray, exact: bool = False) -> numpy.ndarray:
-    """The network's outputs, N×outputs, for prepared images (uint8 N×H×W×3). `exact` computes in float32, as skincheck does."""
+def epoch_order(task: Task, settings: Settings, epoch: int) -> numpy.ndarray:
+    """Indices of an epoch's training images in its order: always as many, the benign ones drawn anew for each epoch.
+
+    Benign images are the more redundant ones, most of all in the largest source; and where one source is malignant more
+    often than the others, its look becomes a sign of malignancy.
+    """
+    order = numpy.random.default_rng((settings.seed, epoch)).permutation(task.train)
+    malignant, source = task.malignant[order], task.source[order]
+    kept = malignant.copy()
+    for name in numpy.unique(source):
+        benign = numpy.flatnonzero((source == name) & ~malignant)
+        most = math.ceil(settings.benign_share * numpy.count_nonzero((source == name) & malignant)) or len(benign)
+        kept[benign[:most]] = True
+    return order[kept]
+
+
+@dataclass(frozen=True)
+class Trained:
+    figures: dict  # of the best epoch, whose weights the network has
+    history: list[dict]  # figures of each epoch
+    machines: list[dict]  # on which it ran, one after the other
+
+
+def predict(
+    network: torch.nn.Module, pixels: numpy.ndarray, indices: numpy.ndarray, size: int | None = None, exact: bool = False
+) -> numpy.ndarray:
+    """The network's outputs, N×outputs, for prepared images (uint8 N×H×W×3), shrunk to `size` pixels if that is named.
+
+    `exact` computes in float32, as skincheck does.
+    """
     network.eval()
     device = _device(network)
     outputs = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=not exact):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=not exact and bfloat16_pays(device)):
         for chosen in numpy.array_split(indices, max(1, len(indices) // 32)):
-            batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).to(device)
-            outputs.append(network(_arrange(normalise(batch.permute(0, 3, 1, 2)))).float().cpu())
+            batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).to(device).permute(0, 3, 1, 2)
+            batch = batch if size is None else shrink(batch, size)
+            outputs.append(network(_arrange(normalise(batch))).float().cpu())
     return torch.cat(outputs).numpy()
 
 
-def train(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, workers: int = 0) -> dict:
-    """Trains, leaves the averaged weights of the best epoch in the network, returns that epoch's figures.
+def train(
+    network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, workers: int = 0,
+    seconds: float = math.inf,
+) -> Trained:
+    """Trains, and leaves the averaged weights of the best epoch in the network.
 
-    Best is the highest mean of the sources' validation AUCs: one large source would drown the others. The state goes to
+    Best is the highest mean of the sources' validation AUCs among the epochs of the latest stage: one large source would
+    drown the others, and stages are measured on images of another size. The state goes to
     work/checkpoint.pt every ten minutes and after each epoch; a run with the same settings and `origin` (a fingerprint of
     images, labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come
-    from seed, epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result.
+    from seed, epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result. After
+    `seconds` no epoch is begun.
     """
     torch.use_deterministic_algorithms(True, warn_only=_device(network).type != "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over each new tensor, changes no result
     network.to(memory_format=torch.channels_last)
     run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers)
     if run.history:
         _write_history(work, run.history)
     sizes = settings.sizes()
+    began, first = time.monotonic(), run.epoch
     with (work / "train.log").open("a", encoding="utf-8") as log:
         for epoch in range(run.epoch, len(sizes)):
+            if run.best and epoch - 1 - run.best["figures"]["epoch"] >= settings.patience:
+                print(f"no better epoch in {settings.patience}: training ends here", flush=True)
+                break
             started = time.monotonic()
+            if started - began > seconds:
+                print(f"time is over after {epoch} of {len(sizes)} epochs", flush=True)
+                break
+            run.note_machine()
             run.learn(sizes[epoch])
             run.validate()
-            run.save()
+            if time.monotonic() - run.saved > SOON:
+                run.save()
             _write_history(work, run.history)
             line = f"epoch {epoch}, {time.monotonic() - started:.0f} s: {run.history[-1]}"
             print(line, flush=True)
             print(line, file=log, flush=True)
-            if run.epoch - 1 - run.best["figures"]["epoch"] >= settings.patience:
-                print(f"no better epoch in {settings.patience}: training ends here", flush=True)
-                break
+    if run.epoch > first:
+        run.save()
+    if run.best is None:
+        raise ValueError(f"no epoch ended within {seconds} seconds")
     network.load_state_dict(run.best["state"])
-    return run.best["figures"]
+    return Trained(run.best["figures"], run.history, run.machines)
+
+
+def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, trained: Trained) -> None:
+    """Writes the checkpoint of a training that has ended elsewhere with these weights: train() has nothing left to do."""
+    work.mkdir(parents=True, exist_ok=True)
+    checkpoint = work / "checkpoint.pt"
+    if checkpoint.exists():
+        raise ValueError(f"{checkpoint} is there already; remove it, or name another --work")
+    run = _Run(network, task, settings, checkpoint, origin, workers=0)
+    run.epoch, run.history, run.machines = len(settings.sizes()), trained.history, trained.machines
+    run.best = {"figures": trained.figures, "state": network.state_dict()}
+    run.save()
 
 
 class _Run:
@@ -89,18 +152,19 @@ class _Run:
         self.loss_of = self.goal.loss(settings, task.diagnosis[task.train])
         self.average = copy.deepcopy(network)
         self.optimiser = _optimiser(network, settings)
-        self.steps = math.ceil(len(task.train) / settings.batch_size)  # of an epoch
+        self.steps = math.ceil(len(epoch_order(task, settings, 0)) / settings.batch_size)  # of an epoch
         total = self.steps * len(settings.sizes())
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step / total, settings))
         self.device = _device(network)
-        self.epoch, self.step, self.loss, self.history, self.best = 0, 0, 0.0, [], None
+        self.epoch, self.step, self.loss, self.history, self.best, self.machines = 0, 0, 0.0, [], None, []
+        self.saved = -math.inf
         if checkpoint.exists():
             self._resume()
 
     def learn(self, size: int) -> None:
         """The rest of an epoch."""
         self.network.train()
-        saved = time.monotonic()
+        begun = time.monotonic()
         progress = tqdm(self._batches(), f"epoch {self.epoch}", self.steps, initial=self.step, disable=None, leave=False)
         for chosen, pixels in progress:
             loss = self._step(chosen, pixels, size)
@@ -109,40 +173,55 @@ class _Run:
             self.step += 1
             self.loss += loss
             progress.set_postfix_str(f"loss {self.loss / self.step:.4f}", refresh=False)
-            if time.monotonic() - saved > SAVE_EVERY:
+            if time.monotonic() - max(begun, self.saved) > SAVE_EVERY:
                 self.save()
-                saved = time.monotonic()
 
     def validate(self) -> None:
         """Ends the epoch: figures of the averaged weights; the best are kept."""
         task = self.task
-        outputs = predict(self.average, task.pixels, task.val)
+        size = self.settings.sizes()[self.epoch]
+        last = size == self.settings.sizes()[-1]
+        width = self.settings.side if last else min(self.settings.side, round(VALIDATED * size))
+        outputs = predict(self.average, task.pixels, task.val, width)
         logits = self.goal.malignancy_logits(outputs)
         truth = task.malignant[task.val]
         by_source = roc_auc_by_source(truth, logits, task.source[task.val])
         loss = torch.nn.functional.binary_cross_entropy_with_logits(torch.from_numpy(logits), torch.from_numpy(truth).float())
         figures = {
             "epoch": self.epoch,
-            "size": self.settings.sizes()[self.epoch],
+            "size": size,
             "train_loss": round(self.loss / self.steps, 6),
             "val_loss": round(loss.item(), 6),
             "val_auc": round(roc_auc(truth, logits), 6),
-            "val_auc_mean_of_sources": round(sum(by_source.values()) / len(by_source), 6),
+            CHOSEN_BY: round(sum(by_source.values()) / len(by_source), 6),
         } | {f"val_auc_{name}": round(value, 6) for name, value in by_source.items()}
         more = self.goal.figures(outputs, task.diagnosis[task.val])
         figures |= {f"val_{name}": round(value, 6) for name, value in more.items()}
         self.history.append(figures)
-        if self.best is None or figures["val_auc_mean_of_sources"] > self.best["figures"]["val_auc_mean_of_sources"]:
+        best = self.best and self.best["figures"]
+        if not best or figures["size"] != best["size"] or figures[CHOSEN_BY] > best[CHOSEN_BY]:
             state = {name: value.clone() for name, value in self.average.state_dict().items()}
             self.best = {"figures": figures, "state": state}
         self.epoch, self.step, self.loss = self.epoch + 1, 0, 0.0
 
+    def note_machine(self) -> None:
+        device = self.device
+        machine = {
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
+            "bfloat16": bfloat16_pays(device),
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+        if machine not in self.machines[-1:]:
+            self.machines.append(machine)
+
     def save(self) -> None:
         partial = self.checkpoint.with_suffix(".part")
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
-        numbers = {name: getattr(self, name) for name in ("epoch", "step", "loss", "history", "best", "origin")}
+        numbers = {name: getattr(self, name) for name in (*COUNTED, "origin")}
         torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
         partial.replace(self.checkpoint)
+        self.saved = time.monotonic()
 
     def _resume(self) -> None:
         try:
@@ -159,14 +238,13 @@ class _Run:
             raise ValueError(f"{self.checkpoint} is of other {what}; remove it, or name another --work")
         for name in ("network", "average", "optimiser", "schedule"):
             getattr(self, name).load_state_dict(state[name])
-        for name in ("epoch", "step", "loss", "history", "best"):
-            setattr(self, name, state[name])
+        for name in COUNTED:
+            setattr(self, name, state.get(name, getattr(self, name)))  # machines were not noted at first
         print(f"{self.checkpoint}: going on at epoch {self.epoch}, step {self.step} of {self.steps}", flush=True)
 
     def _batches(self) -> Iterator[tuple[numpy.ndarray, torch.Tensor]]:
         """Indices and pixels (uint8 N×H×W×3) of the epoch's steps from self.step on."""
-        random = numpy.random.default_rng((self.settings.seed, self.epoch))
-        batches = numpy.array_split(random.permutation(self.task.train), self.steps)[self.step :]
+        batches = numpy.array_split(epoch_order(self.task, self.settings, self.epoch), self.steps)[self.step :]
         items = _Items(self.task.pixels, self.settings, self.epoch)
         loader = torch.utils.data.DataLoader(items, batch_sampler=batches, num_workers=self.workers)
         return zip(batches, loader, strict=True)
@@ -179,7 +257,7 @@ class _Run:
         batch = pixels.to(device).permute(0, 3, 1, 2)
         batch = normalise(augment(batch, size, generator) if settings.augmented else shrink(batch, size))
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
             outputs = self.network(_arrange(batch))
         malignant = torch.from_numpy(self.task.malignant[chosen]).float().to(device)
         diagnosis = torch.from_numpy(self.task.diagnosis[chosen]).to(device)
@@ -217,6 +295,11 @@ def _move_average(average: torch.nn.Module, network: torch.nn.Module, decay: flo
 
 def _device(network: torch.nn.Module) -> torch.device:
     return next(network.parameters()).device
+
+
+def bfloat16_pays(device: torch.device) -> bool:
+    """Whether the processor has units for it: a CPU with AVX-512's instructions alone is slower with it than with float32."""
+    return device.type != "cpu" or torch.cpu._is_amx_tile_supported()
 
 
 def _arrange(batch: torch.Tensor) -> torch.Tensor:

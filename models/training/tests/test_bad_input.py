@@ -14,7 +14,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from skincheck_training import __main__ as recipe
-from skincheck_training import train
+from skincheck_training import ready, train
 from skincheck_training.diagnoses import DIAGNOSES
 from skincheck_training.settings import Settings
 
@@ -37,7 +37,7 @@ for number, path in enumerate(sys.stdin.read().split(chr(0))[:-1]):
         failed = 1
         rows.writerow([path, "", "unreadable", "not an image"])
     else:
-        Image.new("RGB", (288, 288), (128, 128, 128)).save(f"{{output}}/{{number}}.png")
+        Image.new("RGB", ({Settings.side}, {Settings.side}), (128, 128, 128)).save(f"{{output}}/{{number}}.png")
         rows.writerow([path, f"{{output}}/{{number}}.png", "ok", ""])
 sys.exit(failed)
 """
@@ -63,8 +63,8 @@ class BadInput(unittest.TestCase):
         paths = [text for name, file in names.items() for text in (f"--{name}", str(self.folder / file))]
         small = torch.nn.Linear(1, 1)  # starting weights are another test's matter
         with (
-            unittest.mock.patch.object(recipe, "load_backbone", lambda *_: "digest"),
-            unittest.mock.patch.object(recipe, "build_network", lambda *_: small),
+            unittest.mock.patch.object(ready, "load_backbone", lambda *_: "digest"),
+            unittest.mock.patch.object(ready, "build_network", lambda *_: small),
             unittest.mock.patch.object(train, "LAYERS", ("",)),
             unittest.mock.patch.object(train._Run, "learn", side_effect=AssertionError("training has begun")),
             contextlib.redirect_stderr(io.StringIO()) as said,
@@ -72,6 +72,7 @@ class BadInput(unittest.TestCase):
         ):
             code = recipe.main([*paths, "--licence-text", "none", *more])
         self.assertEqual(code, 2)
+        self.assertTrue(message, said.getvalue())
         lines = said.getvalue().splitlines()
         self.assertEqual(len(lines), 1, lines)
         self.assertRegex(lines[0], f"^skincheck_training: .*{message}")
@@ -89,6 +90,12 @@ class BadInput(unittest.TestCase):
     def test_an_unreadable_image(self):
         (self.folder / "val3.png").write_text("bad")
         self.refused(r"1 images cannot be used, first .*/val3\.png: unreadable, not an image", *ROWS)
+
+    def test_pixels_of_another_size(self):
+        self.refused(f"preprocess made .*0.png {Settings.side}×{Settings.side} pixels, not 96×96", *ROWS, more=("--side", "96"))
+
+    def test_a_device_that_is_not_there(self):
+        self.refused("--device fpga:9 cannot be used: ", *ROWS, more=("--device", "fpga:9"))
 
     def test_a_label_that_is_not_known(self):
         rows = [ROWS[0], ROWS[1].replace(",1,", ",bcc,")]

@@ -195,12 +195,13 @@ class Table(unittest.TestCase):
             (self.folder / row.split(",")[0]).write_bytes(b"")
         self.assertEqual(self.read(*ROWS, *more, limit=2), self.read(*ROWS))
 
-    def test_the_fingerprint_tells_labels_and_weights_apart(self):
+    def test_the_fingerprint_tells_labels_sources_and_weights_apart(self):
         first = fingerprint(self.read(*ROWS), "weights")
         self.assertEqual(first, fingerprint(self.read(*ROWS), "weights"))
         self.assertNotEqual(first, fingerprint(self.read(*ROWS), "others"))
         swapped = ["a.png,0,g1,train,x", "b.png,1,g2,train,x", *ROWS[2:]]
         self.assertNotEqual(first, fingerprint(self.read(*swapped), "weights"))
+        self.assertNotEqual(first, fingerprint(self.read(*ROWS[:3], ROWS[3].replace("val,y", "val,x")), "weights"))
 
 
 class LeavingOut(unittest.TestCase):
@@ -311,8 +312,8 @@ class Training(unittest.TestCase):
             return original(run, *arguments)
 
         with unittest.mock.patch.object(train._Run, "_step", counted), unittest.mock.patch.object(train, "SAVE_EVERY", 0):
-            figures = train.train(network, task, self.SETTINGS, folder, "origin")
-        return network.state_dict(), figures
+            trained = train.train(network, task, self.SETTINGS, folder, "origin")
+        return network.state_dict(), trained.figures
 
     def test_a_run_that_was_killed_ends_as_one_that_was_not(self):
         with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as killed:
@@ -331,10 +332,57 @@ class Training(unittest.TestCase):
                 checkpoint = pathlib.Path(killed) / "checkpoint.pt"
                 train._Run(small_network(), self.task_of_other_data(), self.SETTINGS, checkpoint, "another", 0)
 
+    def test_training_that_stopped_early_is_over(self):
+        """The same command makes the package again from the checkpoint; it must not learn on."""
+        settings = train.Settings(stages=((24, 9),), batch_size=8, patience=1)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            unittest.mock.patch.object(self, "SETTINGS", settings),
+            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": 0.5}),
+        ):
+            first, figures = self.run_once(pathlib.Path(folder))
+            self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 2)
+            again, same = self.run_once(pathlib.Path(folder), stop_at=1)
+            self.assertEqual(figures, same)
+            self.assertTrue(all(torch.equal(first[name], again[name]) for name in first))
+
+    def test_the_best_epoch_is_one_of_the_last_stage(self):
+        """Which is measured at the size of the package, whatever earlier stages reached."""
+        aucs, widths = iter([0.9, 0.6, 0.7]), []
+
+        def looked_at(network, pixels, indices, size=None, exact=False):
+            widths.append(size)
+            return numpy.zeros((len(indices), 8), dtype=numpy.float32)
+
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            unittest.mock.patch.object(train, "predict", looked_at),
+            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+        ):
+            figures = self.run_once(pathlib.Path(folder))[1]
+        self.assertEqual((figures["epoch"], figures[train.CHOSEN_BY]), (2, 0.7))
+        self.assertEqual(widths, [34, 224, 224])
+
     @staticmethod
     def task_of_other_data():
         zeros = numpy.zeros(40, dtype=int)
-        return train.Task(numpy.zeros((40, 8, 8, 3), numpy.uint8), zeros, zeros, zeros, numpy.arange(40), zeros[:0])
+        return train.Task(numpy.zeros((40, 8, 8, 3), numpy.uint8), zeros > 0, zeros, zeros, numpy.arange(40), zeros[:0])
+
+    def test_an_epoch_has_all_malignant_images_and_a_share_of_each_source_of_benign_ones(self):
+        """Source a: 4 malignant, 30 benign. b: 5 and 5. c: benign alone. And images of validation, which stay out."""
+        source = numpy.repeat(["a", "b", "c", "a"], [34, 10, 7, 9])
+        malignant = numpy.arange(60) % 2 == 0
+        malignant[:34], malignant[44:51] = numpy.arange(34) < 4, False
+        task = train.Task(None, malignant, None, source, train=numpy.arange(51), val=numpy.arange(51, 60))
+        epochs = [train.epoch_order(task, train.Settings(benign_share=2.0), epoch) for epoch in range(20)]
+        for chosen in epochs:
+            self.assertEqual(len(set(chosen)), 4 + 8 + 10 + 7)
+            self.assertEqual(set(chosen[malignant[chosen]]), set(numpy.flatnonzero(malignant[:51])))
+            self.assertEqual((source[chosen] == "a").sum(), 4 + 8)
+        self.assertEqual(set(numpy.concatenate(epochs)), set(range(51)))
+        self.assertEqual(epochs[3].tolist(), train.epoch_order(task, train.Settings(benign_share=2.0), 3).tolist())
+        whole = train.epoch_order(task, train.Settings(benign_share=0), 0)
+        self.assertEqual(sorted(whole), list(range(51)))
 
     def test_rates_fall_from_the_head_down(self):
         optimiser = train._optimiser(small_network(), self.SETTINGS)

@@ -1,13 +1,19 @@
 """Quick checks of ablate and leave_one_source_out: their tables. try_recipe runs them whole."""
 
+import dataclasses
 import importlib.machinery
 import importlib.util
+import json
 import pathlib
 import sys
+import tempfile
 import unittest
 
 RECIPE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(RECIPE))
+
+from comparison.results import check_stems
+from skincheck_training.data import DataError, Example
 
 
 def script(name: str):
@@ -37,6 +43,44 @@ class Ablation(unittest.TestCase):
 
 
 class LeavingOneSourceOut(unittest.TestCase):
+    @staticmethod
+    def examples(*rows: str) -> list[Example]:
+        """Of each: source, malignant, group, split."""
+        return [
+            Example(pathlib.Path(f"{i}.png"), f"{i}.png", malignant == "1", "", group, split, source, {})
+            for i, (source, malignant, group, split) in enumerate(row.split() for row in rows)
+        ]
+
+    ROWS = ("a 1 g0 train", "a 0 g1 train", "a 1 g2 val", "a 0 g3 val", "b 1 g4 train", "b 0 g5 train", "b 1 g6 val", "b 0 g7 val")
+
+    def test_what_cannot_be_measured_is_told_before_any_training(self):
+        check = script("leave_one_source_out").check_source
+        table = pathlib.Path("table.csv")
+        for source in ("a", "b"):
+            check(source, table, self.examples(*self.ROWS))
+        with self.assertRaisesRegex(DataError, "c has not both malignant and benign"):
+            check("c", table, self.examples(*self.ROWS, "c 0 g8 train"))
+        with self.assertRaisesRegex(DataError, "1 groups of b are in other sources too, for instance 'g1'"):
+            check("b", table, self.examples(*self.ROWS, "b 0 g1 train"))
+        with self.assertRaisesRegex(DataError, "the val split has no malignant example left"):
+            check("a", table, self.examples(*(row for row in self.ROWS if row != "b 1 g6 val")))
+
+    def test_figures_of_another_command_are_not_taken(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stored = pathlib.Path(folder) / "figures.json"
+            figures_of = script("leave_one_source_out").figures_of
+            self.assertIsNone(figures_of(stored, "key"))
+            stored.write_text(json.dumps({"key": "key", "figures": {"validation_auc": 0.9}}))
+            self.assertEqual(figures_of(stored, "key"), {"validation_auc": 0.9})
+            self.assertIsNone(figures_of(stored, "another"))
+
+    def test_two_images_of_one_name_are_refused(self):
+        names = self.examples(*self.ROWS)
+        check_stems(pathlib.Path("table.csv"), names)
+        twin = dataclasses.replace(names[0], file="elsewhere/3.jpg")
+        with self.assertRaisesRegex(DataError, "table.csv: 3.png and elsewhere/3.jpg have the same name"):
+            check_stems(pathlib.Path("table.csv"), [*names, twin])
+
     def test_a_row(self):
         figures = {name: {"value": 0.9, "low": 0.8, "high": 0.95} for name in ("roc_auc", "sensitivity", "specificity")}
         lines = script("leave_one_source_out").markdown([("x", 1234, 56, figures, 0.91)]).splitlines()

@@ -1,0 +1,209 @@
+"""The training of a recipe on another machine: one with a card, say, that is lent for minutes and has no network.
+
+    python -m skincheck_training.elsewhere pack BUNDLE [--quality 85] RECIPE_OPTION...
+    python -m skincheck_training.elsewhere learn BUNDLE RESULTS [--device cuda] [--workers 16] [--stages ...] [--seconds 500]
+    python -m skincheck_training.elsewhere unpack RESULTS RECIPE_OPTION...
+
+`pack` puts the prepared pixels, packed again with some loss (WebP), and all else that `learn` needs into a folder: some 4 kB an
+image. `learn`, on the other machine, needs this folder and the recipe; neither skincheck nor the images. Its RESULTS are
+a few files below 16 MB: what the best epoch's weights are in 14 significant bits, the history, the settings. `unpack`
+makes them the checkpoint of --work: the recipe's command with the same options then has nothing left to learn, and
+calibrates, measures and packages the network on the true pixels.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import io
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, replace
+
+import numpy
+import torch
+from PIL import Image
+
+from .__main__ import parse as parse_recipe
+from .__main__ import stages, told
+from .export import round_significant
+from .goals import GOALS
+from .network import build_network, load_backbone
+from .ready import get_ready
+from .settings import Settings
+from .train import Task, Trained, adopt, train
+
+SIGNIFICANT_BITS = 14  # of the weights that come back; the package rounds to 12
+PART = 15_000_000  # bytes of a file of the weights
+LOOKED_AT = 20  # each so many-th image is looked at for what packing did to it
+CHUNK = 256  # images that one process unpacks at a time
+
+
+def pack(bundle: pathlib.Path, quality: int, recipe: list[str]) -> None:
+    options = parse_recipe(recipe)
+    ready = get_ready(options)
+    task = ready.task
+    used = numpy.concatenate([task.train, task.val])
+    bundle.mkdir(parents=True, exist_ok=True)
+    ends, total, squares = [], 0, []
+    with (bundle / "pixels.bin").open("wb") as out:
+        for number, index in enumerate(used, start=1):
+            image = _encoded(task.pixels[index], quality)
+            total += out.write(image)
+            ends.append(total)
+            if number % LOOKED_AT == 0:
+                squares.append(((_decoded([image])[0].astype(int) - task.pixels[index]) ** 2).mean())
+            if number % 1000 == 0:
+                print(f"packed {number}/{len(used)} images", flush=True)
+    numpy.savez_compressed(
+        bundle / "task.npz",
+        ends=numpy.array(ends),
+        malignant=task.malignant[used],
+        diagnosis=task.diagnosis[used],
+        source=task.source[used],
+        learned=numpy.arange(len(used)) < len(task.train),
+    )
+    shutil.copyfile(options.weights, bundle / options.weights.name)
+    about = {"settings": asdict(ready.settings), "origin": ready.origin, "weights": options.weights.name}
+    (bundle / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    size = sum(path.stat().st_size for path in bundle.iterdir())
+    away = f", whose pixels moved by {numpy.sqrt(numpy.mean(squares)):.1f} of 255 (root mean square)" if squares else ""
+    print(f"{bundle}: {len(used)} images, {size / 1e6:.1f} MB{away}")
+
+
+def _encoded(pixels: numpy.ndarray, quality: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "WEBP", quality=quality, method=6)
+    return out.getvalue()
+
+
+def learn(options: argparse.Namespace) -> None:
+    about = json.loads((options.bundle / "about.json").read_text(encoding="utf-8"))
+    settings = Settings.of_json(about["settings"])
+    settings = replace(settings, stages=options.stages or settings.stages, batch_size=options.batch_size or settings.batch_size)
+    goal = GOALS[settings.learn]
+    torch.manual_seed(settings.seed)
+    network = build_network(goal.outputs(settings))
+    load_backbone(network, options.bundle / about["weights"])
+    network.to(options.device)
+    options.results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        task = _task(options.bundle, settings.side)
+        print(f"{len(task.train)} images to learn, {len(task.val)} to validate", flush=True)
+        trained = train(network, task, settings, pathlib.Path(work), about["origin"], options.workers, options.seconds)
+        for name in ("train.log", "curves.png"):
+            shutil.copyfile(pathlib.Path(work) / name, options.results / name)
+    content = pack_state(network.state_dict())
+    parts = [content[start : start + PART] for start in range(0, len(content), PART)]
+    for number, part in enumerate(parts):
+        (options.results / f"weights.{number}").write_bytes(part)
+    result = {
+        "settings": asdict(settings), "origin": about["origin"], "parts": len(parts),
+        "sha256": hashlib.sha256(content).hexdigest(), "trained": asdict(trained),
+    }
+    (options.results / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"{options.results}: epoch {trained.figures['epoch']} of {len(settings.sizes())}, {len(content) / 1e6:.1f} MB")
+
+
+def _task(bundle: pathlib.Path, side: int) -> Task:
+    with numpy.load(bundle / "task.npz") as stored:
+        ends, malignant, diagnosis, source, learned = (
+            stored[name] for name in ("ends", "malignant", "diagnosis", "source", "learned")
+        )
+    content = (bundle / "pixels.bin").read_bytes()
+    images = [content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    pixels = numpy.empty((len(images), side, side, 3), numpy.uint8)
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for chunk, unpacked in zip(chunks, pool.map(_decoded, (images[chunk] for chunk in chunks)), strict=True):
+            pixels[chunk] = unpacked
+    return Task(pixels, malignant, diagnosis, source, numpy.flatnonzero(learned), numpy.flatnonzero(~learned))
+
+
+def _decoded(images: list[bytes]) -> numpy.ndarray:
+    return numpy.stack([numpy.asarray(Image.open(io.BytesIO(image)).convert("RGB")) for image in images])
+
+
+def unpack(results: pathlib.Path, recipe: list[str]) -> None:
+    ready = get_ready(options := parse_recipe(recipe))
+    result = json.loads((results / "result.json").read_text(encoding="utf-8"))
+    others = ready.settings.differences(asdict(Settings.of_json(result["settings"])))
+    if others or result["origin"] != ready.origin:
+        what = f"settings ({', '.join(others)})" if others else "data or starting weights"
+        raise ValueError(f"{results} is of other {what} than these options name")
+    content = b"".join((results / f"weights.{number}").read_bytes() for number in range(result["parts"]))
+    if hashlib.sha256(content).hexdigest() != result["sha256"]:
+        raise ValueError(f"{results}: weights.* are not what was written there")
+    ready.network.load_state_dict(unpack_state(content, ready.network.state_dict()))
+    adopt(ready.network, ready.task, ready.settings, options.work, ready.origin, Trained(**result["trained"]))
+    print(f"{options.work}: the checkpoint of epoch {result['trained']['figures']['epoch']}; the recipe's command makes the package")
+
+
+def pack_state(state: dict[str, torch.Tensor]) -> bytes:
+    """All numbers that are not whole, rounded to SIGNIFICANT_BITS, in the order of the names: some 55 MB of a ResNet-50.
+
+    Signs and exponents repeat, mantissas do not: byte by byte they pack better, without the byte that rounding emptied.
+    """
+    values = torch.cat([state[name].detach().cpu().float().reshape(-1) for name in _floating(state)])
+    rounded = round_significant(values, SIGNIFICANT_BITS).numpy()
+    planes = numpy.ascontiguousarray(rounded.view(numpy.uint8).reshape(-1, 4).T)
+    if planes[0].any():
+        raise ValueError("rounding left bits in the lowest byte")
+    out = io.BytesIO()
+    numpy.savez_compressed(out, **{f"byte{number}": planes[number] for number in (1, 2, 3)})
+    return out.getvalue()
+
+
+def unpack_state(content: bytes, like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state of a network that has the names and shapes of `like`; whole numbers are those of `like`."""
+    with numpy.load(io.BytesIO(content)) as stored:
+        planes = [stored[f"byte{number}"] for number in (1, 2, 3)]
+    whole = numpy.stack([numpy.zeros_like(planes[0]), *planes], axis=1)
+    values = torch.from_numpy(whole.view(numpy.float32)[:, 0].copy())
+    state, start = dict(like), 0
+    for name in _floating(like):
+        state[name] = values[start : start + like[name].numel()].reshape(like[name].shape)
+        start += like[name].numel()
+    if start != len(values):
+        raise ValueError(f"{len(values)} numbers for a network of {start}")
+    return state
+
+
+def _floating(state: dict[str, torch.Tensor]) -> list[str]:
+    return sorted(name for name, tensor in state.items() if tensor.is_floating_point())
+
+
+def run(arguments: list[str] | None) -> None:
+    parser = argparse.ArgumentParser(
+        "skincheck_training.elsewhere", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    path = pathlib.Path
+    packing = commands.add_parser("pack", help="further options are the recipe's")
+    packing.add_argument("bundle", type=path)
+    packing.add_argument("--quality", type=int, default=85, help="of the pixels as WebP (85)")
+    learning = commands.add_parser("learn")
+    learning.add_argument("bundle", type=path)
+    learning.add_argument("results", type=path)
+    learning.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    learning.add_argument("--workers", type=int, default=0, help="processes that load images")
+    learning.add_argument("--stages", type=stages, help="others than those that were packed; unpack wants the same then")
+    learning.add_argument("--batch-size", type=int, help="likewise")
+    learning.add_argument("--seconds", type=float, default=float("inf"), help="after which no epoch is begun")
+    unpacking = commands.add_parser("unpack", help="further options are the recipe's")
+    unpacking.add_argument("results", type=path)
+    options, recipe = parser.parse_known_args(arguments)
+    if options.command == "learn":
+        if recipe:
+            parser.error(f"learn knows no {recipe[0]}")
+        learn(options)
+    elif options.command == "pack":
+        pack(options.bundle, options.quality, recipe)
+    else:
+        unpack(options.results, recipe)
+
+
+if __name__ == "__main__":
+    sys.exit(told("skincheck_training.elsewhere", lambda: run(None)))

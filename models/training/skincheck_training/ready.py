@@ -1,0 +1,96 @@
+"""From the recipe's options to all that a training starts with. What can be wrong with the input is found here."""
+
+import argparse
+import collections
+import os
+import pathlib
+import shutil
+from dataclasses import dataclass
+
+import numpy
+import torch
+
+from . import package
+from .data import Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
+from .diagnoses import diagnosis_index
+from .goals import GOALS, Goal
+from .network import build_network, load_backbone
+from .settings import Settings
+from .train import Task
+
+
+@dataclass(frozen=True)
+class Ready:
+    settings: Settings
+    goal: Goal
+    terms: package.Terms
+    spec: dict  # of the package, as far as it is known
+    examples: list[Example]  # the whole table; the task's indices point into it
+    kept: list[Example]  # without those that are left out
+    task: Task
+    network: torch.nn.Module  # with the starting weights, on the device
+    digest: str  # of the starting weights
+    origin: str  # fingerprint of images, labels and starting weights
+
+
+def get_ready(options: argparse.Namespace) -> Ready:
+    """ValueError, DataError or OSError with a sentence where a training cannot begin."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = Settings(
+        side=options.side,
+        stages=options.stages,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        learn=options.learn,
+    )
+    goal = GOALS[settings.learn]
+    if not options.weights.is_file():
+        raise ValueError(f"{options.weights} is not there")
+    terms = package.read_terms(
+        options.weights, options.licence, options.licence_text, options.notice, options.date or package.commit_date()
+    )
+    executable = shutil.which(options.skincheck)
+    if executable is None:
+        raise ValueError(f"{options.skincheck} is not an executable; build skincheck first")
+    examples = read_table(options.data, options.images, options.limit)
+    away = left_out(examples, options.leave_out)
+    malignant = numpy.array([example.malignant for example in examples])
+    diagnosis = goal.believed(numpy.array([diagnosis_index(example.diagnosis) for example in examples]), malignant)
+    check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))
+    kept = [example for example, gone in zip(examples, away, strict=True) if not gone]
+    _tell_unnamed(kept, diagnosis[~away])
+    torch.manual_seed(settings.seed)
+    network = build_network(goal.outputs(settings))
+    digest = load_backbone(network, options.weights)
+    try:
+        network.to(options.device)
+    except RuntimeError as error:  # PyTorch's own text can be a page
+        raise ValueError(f"--device {options.device} cannot be used: {str(error).splitlines()[0]}") from error
+    options.package.mkdir(parents=True, exist_ok=True)
+    if not os.access(options.package, os.W_OK):
+        raise ValueError(f"{options.package} cannot be written to")
+    draft = options.work / "draft"
+    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, settings.side)
+    package.write_draft(draft, spec)
+    pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
+    split = numpy.array([example.split for example in examples])
+    task = Task(
+        pixels,
+        malignant,
+        diagnosis,
+        source=numpy.array([example.source for example in examples]),
+        train=numpy.flatnonzero((split == "train") & ~away),
+        val=numpy.flatnonzero((split == "val") & ~away),
+    )
+    origin = fingerprint(examples, digest, *options.leave_out)
+    return Ready(settings, goal, terms, spec, examples, kept, task, network, digest, origin)
+
+
+def _tell_unnamed(examples: list[Example], diagnosis: numpy.ndarray) -> None:
+    """A name that is mistyped shows here."""
+    unnamed = [example.diagnosis for example, index in zip(examples, diagnosis, strict=True) if index < 0]
+    names = collections.Counter(name or "(none)" for name in unnamed)
+    if names:
+        told = ", ".join(f"{name} {count}" for name, count in names.most_common())
+        print(f"{names.total()} images teach malignant or benign alone; their diagnoses: {told}", flush=True)

@@ -1,0 +1,127 @@
+"""A training on another machine: what goes there, what comes back."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+from dataclasses import replace
+
+import numpy
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from skincheck_training import elsewhere, train
+from skincheck_training.export import round_significant
+from test_recipe import small_network
+
+SIDE = 32
+
+
+def drawn_pixels(count: int) -> numpy.ndarray:
+    """Smooth, as photographs are."""
+    rows, columns = numpy.mgrid[:SIDE, :SIDE]
+    waves = [120 + 60 * numpy.sin(rows / (4 + i % 5)) + 40 * numpy.cos(columns / (3 + i % 7)) for i in range(count)]
+    return numpy.stack([numpy.stack([wave, wave * 0.8, wave * 0.6], 2) for wave in waves]).clip(0, 255).astype(numpy.uint8)
+
+
+class Weights(unittest.TestCase):
+    def test_what_comes_back_is_what_was_packed_but_for_rounding(self):
+        state = small_network().state_dict()
+        state["bn1.num_batches_tracked"] += 7
+        content = elsewhere.pack_state(state)
+        found = elsewhere.unpack_state(content, state)
+        self.assertEqual(found.keys(), state.keys())
+        for name, value in state.items():
+            wanted = round_significant(value, 14) if value.is_floating_point() else value
+            self.assertTrue(torch.equal(found[name], wanted), name)
+
+    def test_of_another_network(self):
+        content = elsewhere.pack_state(small_network().state_dict())
+        with self.assertRaisesRegex(ValueError, "numbers for a network of"):
+            elsewhere.unpack_state(content, torch.nn.Linear(3, 4).state_dict())
+
+
+class ThereAndBack(unittest.TestCase):
+    """pack, learn and unpack, with a small network, and with the recipe's options already read."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "weights").write_bytes(b"some")
+        settings = train.Settings(side=SIDE, stages=((24, 1), (32, 1)), batch_size=8)
+        count = 40
+        self.task = train.Task(
+            drawn_pixels(count), numpy.arange(count) % 3 == 0, numpy.arange(count) % 8 - 1, numpy.full(count, "a"),
+            train=numpy.arange(5, 25), val=numpy.arange(25, count),  # the first five are left out
+        )
+        self.ready = unittest.mock.Mock(
+            task=self.task, settings=settings, origin="origin", network=small_network(), examples=[]
+        )
+        self.options = unittest.mock.Mock(work=self.folder / "work", weights=self.folder / "weights")
+        for name, stand_in in (("get_ready", lambda _: self.ready), ("parse_recipe", lambda _: self.options),
+                               ("build_network", lambda _: small_network()), ("load_backbone", lambda *_: "digest")):
+            patch = unittest.mock.patch.object(elsewhere, name, stand_in)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def run_here(self, *arguments: object) -> None:
+        elsewhere.run([str(argument) for argument in arguments])
+
+    def learn(self, *more: object) -> dict:
+        self.run_here("pack", self.folder / "bundle", "--quality", 90)
+        self.run_here("learn", self.folder / "bundle", self.folder / "results", "--device", "cpu", *more)
+        return json.loads((self.folder / "results" / "result.json").read_text())
+
+    def test_the_task_arrives_without_what_is_left_out(self):
+        self.run_here("pack", self.folder / "bundle", "--quality", 90)
+        there = elsewhere._task(self.folder / "bundle", SIDE)
+        self.assertEqual((len(there.pixels), len(there.train), len(there.val)), (35, 20, 15))
+        for part in ("train", "val"):
+            mine, theirs = getattr(self.task, part), getattr(there, part)
+            for name in ("malignant", "diagnosis", "source"):
+                self.assertEqual(getattr(self.task, name)[mine].tolist(), getattr(there, name)[theirs].tolist())
+            away = numpy.abs(self.task.pixels[mine].astype(int) - there.pixels[theirs]).mean((1, 2, 3))
+            self.assertLess(away.max(), 4)
+
+    def test_the_recipe_goes_on_with_what_was_learned(self):
+        result = self.learn()
+        self.assertEqual(len(result["trained"]["history"]), 2)
+        self.assertEqual(result["trained"]["machines"][0]["torch"], torch.__version__)
+        self.run_here("unpack", self.folder / "results")
+        network = small_network()
+        with unittest.mock.patch.object(train._Run, "_step", side_effect=AssertionError("it learns on")):
+            trained = train.train(network, self.task, self.ready.settings, self.options.work, "origin")
+        self.assertEqual(trained.figures, result["trained"]["figures"])
+        self.assertEqual(trained.machines, result["trained"]["machines"])
+        content = (self.folder / "results" / "weights.0").read_bytes()
+        for name, value in elsewhere.unpack_state(content, network.state_dict()).items():
+            self.assertTrue(torch.equal(value, network.state_dict()[name]), name)
+        with self.assertRaisesRegex(ValueError, "checkpoint.pt is there already"):
+            self.run_here("unpack", self.folder / "results")
+
+    def test_results_of_other_settings_or_damaged_ones(self):
+        self.learn("--stages", "24:1", "--batch-size", "4")
+        with self.assertRaisesRegex(ValueError, r"of other settings \(batch_size, stages\) than"):
+            self.run_here("unpack", self.folder / "results")
+        self.ready.settings = replace(self.ready.settings, stages=((24, 1),), batch_size=4)
+        self.ready.origin = "another"
+        with self.assertRaisesRegex(ValueError, "of other data or starting weights than"):
+            self.run_here("unpack", self.folder / "results")
+        self.ready.origin = "origin"
+        weights = self.folder / "results" / "weights.0"
+        weights.write_bytes(weights.read_bytes()[:-1])
+        with self.assertRaisesRegex(ValueError, "weights.* are not what was written there"):
+            self.run_here("unpack", self.folder / "results")
+
+    def test_no_epoch_is_begun_after_the_time(self):
+        with unittest.mock.patch.object(train.time, "monotonic", iter(range(0, 10_000, 10)).__next__):
+            result = self.learn("--seconds", 15)
+        self.assertEqual(len(result["trained"]["history"]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
