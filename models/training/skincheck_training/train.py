@@ -91,7 +91,7 @@ def train(
 
     Best is the highest mean of the sources' validation AUCs among the epochs of the latest stage: one large source would
     drown the others, and stages are measured on images of another size. The state goes to
-    work/checkpoint.pt every ten minutes and after each epoch; a run with the same settings and `origin` (a fingerprint of
+    work/checkpoint.pt every ten minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of
     images, labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come
     from seed, epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result. After
     `seconds` no epoch is begun.
@@ -106,19 +106,17 @@ def train(
     began, first = time.monotonic(), run.epoch
     with (work / "train.log").open("a", encoding="utf-8") as log:
         for epoch in range(run.epoch, len(sizes)):
-            if run.best and epoch - 1 - run.best["figures"]["epoch"] >= settings.patience:
-                print(f"no better epoch in {settings.patience}: training ends here", flush=True)
-                break
             started = time.monotonic()
-            if started - began > seconds:
-                print(f"time is over after {epoch} of {len(sizes)} epochs", flush=True)
+            if reason := "time is over" if started - began > seconds else run.over():
+                print(f"{reason}: training ends after {epoch} of {len(sizes)} epochs", flush=True)
                 break
             run.note_machine()
             run.learn(sizes[epoch])
             run.validate()
+            _write_history(work, run.history)
             if time.monotonic() - run.saved > SOON:
                 run.save()
-            _write_history(work, run.history)
+                draw_curves(work / "history.csv", work / "curves.png")
             line = f"epoch {epoch}, {time.monotonic() - started:.0f} s: {run.history[-1]}"
             print(line, flush=True)
             print(line, file=log, flush=True)
@@ -126,6 +124,7 @@ def train(
         run.save()
     if run.best is None:
         raise ValueError(f"no epoch ended within {seconds} seconds")
+    draw_curves(work / "history.csv", work / "curves.png")
     network.load_state_dict(run.best["state"])
     return Trained(run.best["figures"], run.history, run.machines)
 
@@ -160,6 +159,12 @@ class _Run:
         self.saved = -math.inf
         if checkpoint.exists():
             self._resume()
+
+    def over(self) -> str:
+        """Why it stops early; empty if it does not. Before the last stage the rates are high, and nothing is decided."""
+        best, sizes = self.best and self.best["figures"], self.settings.sizes()
+        patient = not best or best["size"] != sizes[-1] or self.epoch - 1 - best["epoch"] < self.settings.patience
+        return "" if patient else f"no better epoch in {self.settings.patience}"
 
     def learn(self, size: int) -> None:
         """The rest of an epoch."""
@@ -332,4 +337,3 @@ def _write_history(work: pathlib.Path, history: list[dict]) -> None:
         writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-    draw_curves(work / "history.csv", work / "curves.png")

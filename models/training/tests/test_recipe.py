@@ -346,6 +346,17 @@ class Training(unittest.TestCase):
             self.assertEqual(figures, same)
             self.assertTrue(all(torch.equal(first[name], again[name]) for name in first))
 
+    def test_training_does_not_stop_early_before_the_last_stage(self):
+        settings = train.Settings(stages=((24, 4), (32, 3)), batch_size=8, patience=1)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            unittest.mock.patch.object(self, "SETTINGS", settings),
+            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": 0.5}),
+        ):
+            self.run_once(pathlib.Path(folder))
+            self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 4 + 2)
+            self.assertTrue((pathlib.Path(folder) / "curves.png").exists())
+
     def test_the_best_epoch_is_one_of_the_last_stage(self):
         """Which is measured at the size of the package, whatever earlier stages reached."""
         aucs, widths = iter([0.9, 0.6, 0.7]), []
