@@ -25,6 +25,6 @@ function(skincheck_link_dependencies target)
     # OpenCV's headers mix enumerations in arithmetic, which C++20 warns of.
     target_compile_options(${target} PUBLIC -Wno-deprecated-enum-enum-conversion)
     target_include_directories(${target} SYSTEM
-        PUBLIC ${OpenCV_INCLUDE_DIRS}
+        PUBLIC "$<BUILD_INTERFACE:${OpenCV_INCLUDE_DIRS}>" # consumers look for themselves: see skincheck-config.cmake.in
         PRIVATE ${CSV_INCLUDE_DIR} ${MUSTACHE_INCLUDE_DIR})
 endfunction()

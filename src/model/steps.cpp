@@ -14,6 +14,11 @@ Interpolation interpolation(const Field& field) {
         {{"area", Interpolation::area}, {"linear", Interpolation::linear}, {"cubic", Interpolation::cubic}});
 }
 
+Step shrink_on_load(const Field& field) {
+    field.expect_keys({"op", "times"});
+    return step::ShrinkOnLoad{static_cast<int>(field.member("times").integer(2, 8))};
+}
+
 Step resize(const Field& field) {
     if (field.member("mode").one_of<bool>({{"squash", true}, {"shortest_side", false}})) {
         field.expect_keys({"op", "mode", "width", "height", "interpolation"});
@@ -72,7 +77,8 @@ Step colour_constancy(const Field& field) {
 
 Step parse_step(const Field& field) {
     const auto parse =
-        field.member("op").one_of<Step (*)(const Field&)>({{"resize", resize},
+        field.member("op").one_of<Step (*)(const Field&)>({{"shrink_on_load", shrink_on_load},
+                                                           {"resize", resize},
                                                            {"center_crop", center_crop},
                                                            {"pad", pad},
                                                            {"median", median},
@@ -82,6 +88,11 @@ Step parse_step(const Field& field) {
                                                            {"dehair", dehair},
                                                            {"colour_constancy", colour_constancy}});
     return parse(field);
+}
+
+bool is_resize(const Step& step) {
+    return std::holds_alternative<step::ResizeSquash>(step) ||
+           std::holds_alternative<step::ResizeShortestSide>(step);
 }
 
 // What is known of an image's size after some steps, whatever image it was.
@@ -112,7 +123,14 @@ std::vector<Step> parse_steps(const Field& field, const InputSpec& input) {
     std::vector<Step> steps;
     Size size;
     for (const Field& element : field.elements()) {
+        const bool after_shrinking = !steps.empty() && std::holds_alternative<step::ShrinkOnLoad>(steps.back());
         steps.push_back(parse_step(element));
+        if (after_shrinking && !is_resize(steps.back())) {
+            element.fail("shrink_on_load stands before a resize, whose size says how far images may shrink");
+        }
+        if (steps.size() > 1 && std::holds_alternative<step::ShrinkOnLoad>(steps.back())) {
+            element.fail("shrink_on_load can only be the first step");
+        }
         follow(steps.back(), element, size);
     }
     if (!size.fixed) {

@@ -35,6 +35,11 @@ void refuse_strip(const cv::Mat& pixels) {
     }
 }
 
+// It was the loader's; see sufficient_side().
+cv::Mat apply(const step::ShrinkOnLoad&, const cv::Mat& pixels) {
+    return pixels;
+}
+
 cv::Mat apply(const step::ResizeSquash& step, const cv::Mat& pixels) {
     refuse_strip(pixels);
     return resize(pixels, {step.width, step.height}, step.interpolation);
@@ -149,15 +154,18 @@ cv::Mat apply(const step::ColourConstancy& step, const cv::Mat& pixels) {
 }  // namespace
 
 int sufficient_side(const ModelSpec& spec) {
-    if (spec.preprocess.empty()) {
+    if (spec.preprocess.size() < 2) {
         return 0;
     }
-    const Step& first = spec.preprocess.front();
-    if (const auto* squash = std::get_if<step::ResizeSquash>(&first)) {
-        return 2 * std::max(squash->width, squash->height);
+    const auto* shrink = std::get_if<step::ShrinkOnLoad>(&spec.preprocess[0]);
+    if (shrink == nullptr) {
+        return 0;
     }
-    const auto* shortest = std::get_if<step::ResizeShortestSide>(&first);
-    return shortest != nullptr ? 2 * shortest->size : 0;
+    if (const auto* squash = std::get_if<step::ResizeSquash>(&spec.preprocess[1])) {
+        return shrink->times * std::max(squash->width, squash->height);
+    }
+    const auto* shortest = std::get_if<step::ResizeShortestSide>(&spec.preprocess[1]);
+    return shortest != nullptr ? shrink->times * shortest->size : 0;
 }
 
 cv::Mat apply_steps(const cv::Mat& pixels, const ModelSpec& spec) {

@@ -32,6 +32,7 @@ bool within(double value, double low, double high) {
 }
 
 struct Bounds {
+    static bool hold(const step::ShrinkOnLoad& one) { return within(one.times, 2, 8); }
     static bool hold(const step::ResizeSquash& one) { return one.width >= 1 && one.height >= 1; }
     static bool hold(const step::ResizeShortestSide& one) { return one.size >= 1; }
     static bool hold(const step::CenterCrop& one) { return one.width >= 1 && one.height >= 1; }

@@ -121,6 +121,27 @@ class Environment {
 
 }  // namespace
 
+TEST_CASE("shrink_on_load is the first step and has a resize after it") {
+    const std::string shrink = R"({"op": "shrink_on_load", "times": 2},)";
+    const auto with = [&](std::string_view before, const std::string& step) {
+        std::string text = whole;
+        return text.insert(text.find(before), step);
+    };
+    const std::string first = R"({"op": "resize", "mode": "shortest_side")";
+    const ModelSpec spec = parse_model_spec(with(first, shrink), "model.json");
+    REQUIRE(spec.preprocess.size() == 11);
+    CHECK(std::get<step::ShrinkOnLoad>(spec.preprocess[0]).times == 2);
+    CHECK(refusal(with(R"({"op": "resize", "mode": "squash")", shrink)) ==
+          "here/model.json: preprocess[9]: shrink_on_load can only be the first step");
+    const std::string median = R"({"op": "median", "size": 3},)";
+    CHECK(refusal(with(first, shrink + median)).find("preprocess[1]: shrink_on_load stands before a resize") !=
+          std::string::npos);
+    for (const char* times : {"1", "9", "2.5"}) {
+        const std::string wrong = std::string(R"({"op": "shrink_on_load", "times": )") + times + "},";
+        CHECK(refusal(with(first, wrong)).find("preprocess[0].times: ") != std::string::npos);
+    }
+}
+
 TEST_CASE("a whole model.json is read field by field") {
     const ModelSpec spec = parse_model_spec(whole, "model.json");
     CHECK(spec.name == "whole");
@@ -275,7 +296,7 @@ TEST_CASE("values out of range are errors that name the field and what it wants"
         {"/preprocess/0/size", "20",
          "preprocess[7]: cuts 40x30 pixels out of images that can be as small as 20x20"},
         {"/preprocess/1/op", R"("sharpen")",
-         R"(preprocess[1].op: "sharpen" is none of resize, center_crop, pad, median)"},
+         R"(preprocess[1].op: "sharpen" is none of shrink_on_load, resize, center_crop, pad)"},
         {"/preprocess/1/kernel", "16", "preprocess[1].kernel: 16 is not odd"},
         {"/preprocess/1/threshold", "256",
          "preprocess[1].threshold: 256 is not a whole number from 0 to 255"},

@@ -30,11 +30,18 @@ double largest_difference(const cv::Mat& a, const cv::Mat& b) {
 
 }  // namespace
 
-TEST_CASE("what suffices of an image is twice the first resize; all, where something comes before it") {
-    CHECK(sufficient_side(spec_of({step::ResizeShortestSide{20}, step::CenterCrop{10, 20}}, 10, 20)) == 40);
-    CHECK(sufficient_side(spec_of({step::ResizeSquash{10, 20}}, 10, 20)) == 40);
-    CHECK(sufficient_side(spec_of({step::Median{3}, step::ResizeSquash{10, 20}}, 10, 20)) == 0);
+TEST_CASE("what suffices of an image is all, or with shrink_on_load a multiple of what the resize makes") {
+    const step::ShrinkOnLoad shrink{3};
+    const step::ResizeShortestSide shortest{20};
+    const step::ResizeSquash squash{10, 20};
+    CHECK(sufficient_side(spec_of({shrink, shortest, step::CenterCrop{10, 20}}, 10, 20)) == 60);
+    CHECK(sufficient_side(spec_of({shrink, squash}, 10, 20)) == 60);
+    CHECK(sufficient_side(spec_of({squash}, 10, 20)) == 0);
+    CHECK(sufficient_side(spec_of({shortest, step::CenterCrop{10, 20}}, 10, 20)) == 0);
     CHECK(sufficient_side(spec_of({}, 10, 20)) == 0);
+    const cv::Mat drawn = test::draw_lesion(60, 60);
+    CHECK(largest_difference(apply_steps(drawn, spec_of({shrink, squash}, 10, 20)),
+                             apply_steps(drawn, spec_of({squash}, 10, 20))) == 0);
 }
 
 TEST_CASE("shortest_side keeps the aspect and center_crop takes the middle") {

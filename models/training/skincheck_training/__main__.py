@@ -51,6 +51,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=positive, help="of the CPU; another number may move the last digits")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that load images; for a graphics card")
+    parser.add_argument("--shrink-on-load", action="store_true",
+                        help="large JPEGs are decoded at a fraction of their size, which is faster and moves scores a little")
     parser.add_argument("--name", default="skincheck-resnet50")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", type=path, help=f"default: {package.DEFAULT_LICENCE} beside the weights")

@@ -83,7 +83,7 @@ def read_terms(
     return Terms(licence_text, licence.name, licence.read_bytes(), notice.read_text(encoding="utf-8"))
 
 
-def base_spec(name: str, version: str, licence: str, goal: Goal, side: int) -> dict:
+def base_spec(name: str, version: str, licence: str, goal: Goal, side: int, shrink_on_load: bool = False) -> dict:
     """All of model.json that is known before training; hash, golden cases and threshold are placeholders.
 
     The network sees the middle square of the image, shrunk to `side` pixels.
@@ -97,6 +97,7 @@ def base_spec(name: str, version: str, licence: str, goal: Goal, side: int) -> d
         "sha256": "0" * 64,
         "input": {"name": INPUT, "height": side, "width": side, "channels": "RGB", "layout": "NCHW"},
         "preprocess": [
+            *([{"op": "shrink_on_load", "times": 2}] if shrink_on_load else []),
             {"op": "resize", "mode": "shortest_side", "size": side, "interpolation": "area"},
             {"op": "center_crop", "width": side, "height": side},
         ],

@@ -71,7 +71,7 @@ def get_ready(options: argparse.Namespace) -> Ready:
     if not os.access(options.package, os.W_OK):
         raise ValueError(f"{options.package} cannot be written to")
     draft = options.work / "draft"
-    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, settings.side)
+    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, settings.side, options.shrink_on_load)
     package.write_draft(draft, spec)
     pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
     split = numpy.array([example.split for example in examples])
