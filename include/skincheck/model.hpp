@@ -19,8 +19,9 @@ enum class Interpolation { area, linear, cubic };
 
 /// The steps of `preprocess`, in the words of model.json. Sizes in pixels. Carried out by src/prepare/.
 namespace step {
-struct ShrinkOnLoad {  ///< {"op": "shrink_on_load", "times"}: only first, and a resize after it. A JPEG may be
-                       ///< decoded at 1/2, 1/4 or 1/8, as long as no side is below `times` what the resize makes
+struct ShrinkOnLoad {  ///< {"op": "shrink_on_load", "times"}: only first, and a resize after it. A JPEG may
+                       ///< be decoded at 1/2, 1/4 or 1/8, as long as no side is below `times` what the resize
+                       ///< makes
     int times = 0;
 };
 struct ResizeSquash {  ///< {"op": "resize", "mode": "squash", "width", "height", "interpolation"}
@@ -62,10 +63,9 @@ struct ColourConstancy {  ///< {"op": "colour_constancy", "power"}: shades of gr
 };
 }  // namespace step
 
-using Step =
-    std::variant<step::ShrinkOnLoad, step::ResizeSquash, step::ResizeShortestSide, step::CenterCrop,
-                 step::Pad, step::Median, step::Gaussian, step::Bilateral, step::NlMeans, step::Dehair,
-                 step::ColourConstancy>;
+using Step = std::variant<step::ShrinkOnLoad, step::ResizeSquash, step::ResizeShortestSide, step::CenterCrop,
+                          step::Pad, step::Median, step::Gaussian, step::Bilateral, step::NlMeans,
+                          step::Dehair, step::ColourConstancy>;
 
 /// network input = (pixel * scale - mean) / std, channel by channel in RGB order.
 struct Normalise {

@@ -11,8 +11,8 @@
 
 namespace skincheck {
 
-/// What LoadOptions::sufficient_side is for these steps: with step::ShrinkOnLoad its multiple of the longer side
-/// that the resize after it makes, otherwise 0, the whole image.
+/// What LoadOptions::sufficient_side is for these steps: with step::ShrinkOnLoad its multiple of the longer
+/// side that the resize after it makes, otherwise 0, the whole image.
 int sufficient_side(const ModelSpec& spec);
 
 /// Applies the steps in order: CV_8UC3 BGR of any size → CV_8UC3 BGR of the network's size, what the network

@@ -21,8 +21,8 @@
 namespace skincheck::cli {
 namespace {
 
-// Decoding and filters take their share; on the CPU each worker has a network, which keeps its weights and their
-// unpacked copies for the kernels.
+// Decoding and filters take their share; on the CPU each worker has a network, which keeps its weights and
+// their unpacked copies for the kernels.
 std::uint64_t memory_of_a_worker(const Model& model, const Target& target) {
     constexpr std::uint64_t of_images = 256U << 20U;
     return of_images + (target.device.cuda ? 0 : 3 * model.onnx.size());

@@ -123,7 +123,8 @@ std::vector<Step> parse_steps(const Field& field, const InputSpec& input) {
     std::vector<Step> steps;
     Size size;
     for (const Field& element : field.elements()) {
-        const bool after_shrinking = !steps.empty() && std::holds_alternative<step::ShrinkOnLoad>(steps.back());
+        const bool after_shrinking =
+            !steps.empty() && std::holds_alternative<step::ShrinkOnLoad>(steps.back());
         steps.push_back(parse_step(element));
         if (after_shrinking && !is_resize(steps.back())) {
             element.fail("shrink_on_load stands before a resize, whose size says how far images may shrink");

@@ -166,8 +166,8 @@ std::optional<cv::Mat> if_memory_suffices(const Call& call) {
     }
 }
 
-// Outputs for some images; nothing when memory does not suffice. On a card networks are few: one is taken only
-// when its input is ready.
+// Outputs for some images; nothing when memory does not suffice. On a card networks are few: one is taken
+// only when its input is ready.
 std::optional<cv::Mat> classify_together(ClassifierPool& pool, const std::vector<cv::Mat>& images,
                                          const ModelSpec& spec) {
     const std::optional<cv::Mat> blob = if_memory_suffices([&] { return to_blob(images, spec); });

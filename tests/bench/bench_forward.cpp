@@ -4,7 +4,8 @@
 //     bench_forward MODEL_FOLDER NETS THREADS BATCH[,BATCH...] SECONDS [opencv|openvino|cuda|cuda-fp16]
 //
 // NETS nets, each on a thread of its own, with OpenCV's threads set to THREADS, go through noise in batches
-// of BATCH for SECONDS. Prints the images a second, copies to a card and back included, a line for each BATCH.
+// of BATCH for SECONDS. Prints the images a second, copies to a card and back included, a line for each
+// BATCH.
 #include "skincheck/model.hpp"
 
 #include <fmt/format.h>

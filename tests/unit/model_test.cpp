@@ -134,8 +134,9 @@ TEST_CASE("shrink_on_load is the first step and has a resize after it") {
     CHECK(refusal(with(R"({"op": "resize", "mode": "squash")", shrink)) ==
           "here/model.json: preprocess[9]: shrink_on_load can only be the first step");
     const std::string median = R"({"op": "median", "size": 3},)";
-    CHECK(refusal(with(first, shrink + median)).find("preprocess[1]: shrink_on_load stands before a resize") !=
-          std::string::npos);
+    CHECK(
+        refusal(with(first, shrink + median)).find("preprocess[1]: shrink_on_load stands before a resize") !=
+        std::string::npos);
     for (const char* times : {"1", "9", "2.5"}) {
         const std::string wrong = std::string(R"({"op": "shrink_on_load", "times": )") + times + "},";
         CHECK(refusal(with(first, wrong)).find("preprocess[0].times: ") != std::string::npos);
