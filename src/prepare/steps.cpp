@@ -157,7 +157,7 @@ int sufficient_side(const ModelSpec& spec) {
     if (spec.preprocess.size() < 2) {
         return 0;
     }
-    const auto* shrink = std::get_if<step::ShrinkOnLoad>(&spec.preprocess[0]);
+    const auto* shrink = std::get_if<step::ShrinkOnLoad>(&spec.preprocess.front());
     if (shrink == nullptr) {
         return 0;
     }
