@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 import torchvision
-import zstandard
 
 from .export import INPUT, OUTPUT
 from .goals import Goal
@@ -133,6 +132,8 @@ def golden_section(cases: list[Candidate], largest_move: float) -> dict:
 
 def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms) -> None:
     """Replaces the package's files; each is whole at any moment, and model.json comes last."""
+    import zstandard  # the one library that a machine that only learns (elsewhere.py) need not have
+
     spec = spec | {"sha256": hashlib.sha256(onnx).hexdigest()}
     packed = zstandard.ZstdCompressor(level=19, write_content_size=True, write_checksum=True).compress(onnx)
     folder.mkdir(parents=True, exist_ok=True)
