@@ -142,7 +142,7 @@ def unpack(results: pathlib.Path, recipe: list[str]) -> None:
 
 
 def pack_state(state: dict[str, torch.Tensor]) -> bytes:
-    """All numbers that are not whole, rounded to SIGNIFICANT_BITS, in the order of the names: some 55 MB of a ResNet-50.
+    """All numbers that are not whole, rounded to SIGNIFICANT_BITS, in the order of the names: over 50 MB of a ResNet-50.
 
     Signs and exponents repeat, mantissas do not: byte by byte they pack better, without the byte that rounding emptied.
     """

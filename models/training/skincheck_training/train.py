@@ -90,11 +90,11 @@ def train(
     """Trains, and leaves the averaged weights of the best epoch in the network.
 
     Best is the highest mean of the sources' validation AUCs among the epochs of the latest stage: one large source would
-    drown the others, and stages are measured on images of another size. The state goes to
-    work/checkpoint.pt every ten minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of
-    images, labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come
-    from seed, epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result. After
-    `seconds` no epoch is begun.
+    drown the others, and stages are measured on images of another size. The state goes to work/checkpoint.pt every ten
+    minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of images,
+    labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come from seed,
+    epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result. After `seconds`
+    no epoch is begun.
     """
     torch.use_deterministic_algorithms(True, warn_only=_device(network).type != "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over each new tensor, changes no result
