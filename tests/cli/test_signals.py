@@ -1,14 +1,12 @@
 """Ctrl-C and SIGTERM: what was finished is written, and the exit code says what came."""
 
-import fcntl
+import contextlib
 import itertools
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
-import termios
 import time
 
 import harness
@@ -157,17 +155,35 @@ class WhileItWorks(SkincheckTest):
             with self.subTest(first=first, second=second):
                 running = self.start("-q", *["a.png"] * 5000)
                 self.assertEqual(HEADER.encode(), running.line())
-                self.until_it_waits_for_its_reader(running.process.stdout.fileno())
+                self.until_it_waits_for_its_reader(running)
                 running.process.send_signal(first)
                 self.until_it_is_caught(running.process.pid, first)
                 running.process.send_signal(second)
                 self.assertIn(running.process.wait(harness.PATIENCE), (-first, -second))
 
-    def until_it_waits_for_its_reader(self, pipe: int) -> None:
-        """A pipe takes 65,536 bytes, less what is left of its last page."""
-        waiting = bytearray(4)
-        while int.from_bytes(waiting, sys.byteorder) < 60000:
-            fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    def until_it_waits_for_its_reader(self, running: harness.Running) -> None:
+        """A pipe has room for small rows as long as its last page has, so it is filled to the last byte, and then all
+        of the program must come to rest: what is left to be written keeps it from ending."""
+        pipe = os.open(f"/proc/self/fd/{running.process.stdout.fileno()}", os.O_WRONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, pipe)
+        looks_at_rest = 0
+        while looks_at_rest < 20:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(pipe, b"\n")
+            looks_at_rest = looks_at_rest + 1 if self.sleeps(running.process.pid) else 0
+            time.sleep(0.01)
+
+    def sleeps(self, process: int) -> bool:
+        """Whether none of its threads works or waits for a processor."""
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with (
+                contextlib.suppress(FileNotFoundError),
+                open(f"/proc/{process}/task/{thread}/stat", encoding="ascii") as file,
+            ):
+                if file.read().rpartition(")")[2].split()[0] != "S":
+                    return False
+        return True
 
     def until_it_is_caught(self, process: int, number: int) -> None:
         while True:
