@@ -3,7 +3,9 @@
 import copy
 import hashlib
 import lzma
+import math
 import pathlib
+from collections.abc import Iterator
 
 import safetensors
 import safetensors.torch
@@ -12,6 +14,8 @@ import torchvision
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0,1]; what the backbone was trained with
 STD = (0.229, 0.224, 0.225)
+# Root mean square of a convolution's starting weights, in parts of He's (2015) for its inputs: near that of trained networks.
+SPREAD = 0.5
 
 
 def build_network(outputs: int = 1, dropout: float = 0.3) -> torch.nn.Module:
@@ -38,6 +42,7 @@ def only_malignancy(network: torch.nn.Module) -> torch.nn.Module:
 def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
     """Fills all but the head from an ImageNet ResNet-50 in torchvision's names; returns the file's SHA-256.
 
+    What the network computes is that of the file, but the convolutions' weights come to one scale, see level().
     Takes .safetensors, .safetensors.xz and PyTorch's .pth. Weights that do not fit are an error.
     """
     content = weights.read_bytes()
@@ -62,7 +67,33 @@ def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
     missing = [name for name in missing if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(f"{weights}: not a ResNet-50 in torchvision's names (first: {(missing + unexpected)[0]})")
+    level(network)
     return digest
+
+
+@torch.no_grad()
+def level(network: torch.nn.Module) -> None:
+    """Scales each convolution's weights to SPREAD; batch norm takes the factor up, so the outputs stay (but for its eps).
+
+    Adam's steps have a size of their own, whatever the weights'. Weights ten times as large as usual, which batch norm
+    allows and some files have, would be learned ten times slower than their rate says, and the layers not alike.
+    """
+    for convolution, norm in _normed_convolutions(network):
+        weights = convolution.weight
+        factor = weights.square().mean().sqrt() / (SPREAD * math.sqrt(2 / weights[0].numel()))
+        if factor > 0:
+            weights.div_(factor)
+            norm.running_mean.div_(factor)
+            norm.running_var.div_(factor**2)
+
+
+def _normed_convolutions(network: torch.nn.Module) -> Iterator[tuple[torch.nn.Conv2d, torch.nn.BatchNorm2d]]:
+    yield network.conv1, network.bn1
+    for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
+        for block in layer:
+            yield from ((block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3))
+            if block.downsample is not None:
+                yield tuple(block.downsample)
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
