@@ -17,9 +17,8 @@ namespace skincheck {
 
 /// One path as it was given.
 struct Item {
-    std::string path;  ///< bytes, never re-encoded
-    std::optional<Failure>
-        failure;  ///< known before opening it, for instance a directory that may not be read
+    std::string path;                  ///< bytes, never re-encoded
+    std::optional<Failure> failure;    ///< of a directory that cannot be read
     std::optional<FileStamp> stamp{};  ///< of the file, where it was looked at already
     std::string name{};                ///< what is written in place of the path; empty: the path itself
     std::uint64_t number = 0;          ///< from 1, in the order of all inputs, those of other shards too

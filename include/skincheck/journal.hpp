@@ -44,6 +44,11 @@ class Journal {
     /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
     virtual bool put(const Row& row, bool replace) = 0;
 
+    /// Drops the rows of directories that could not be read, but for those that place() has met since the
+    /// journal was opened: they can be read now, and what is in them has rows. Not of shards, whose inputs
+    /// stay the same.
+    virtual void forget_directories() = 0;
+
     /// A name of what computed rows of this journal, kept with them: a device. All of them, sorted.
     virtual void add_device(const std::string& name) = 0;
     virtual std::vector<std::string> devices() = 0;
@@ -59,15 +64,30 @@ class Journal {
 /// The journal's file for the output `path`: PATH.skincheck.
 std::string journal_path(const std::string& output);
 
-/// Opens the journal of an output or makes it, readable for its owner alone, and locks it for as long as it
-/// lives. Nothing when another run has it; with `wait`, that is waited for until a cancellation. What is in
-/// it is dropped if `start_over` is on.
-struct JournalOptions {
-    bool start_over = false;
-    bool wait = false;
+/// The lock of an output's journal, whose file is made if it is not there, readable for its owner alone. It
+/// is held as long as this, or the journal that was opened with it, lives. A file that stayed empty is
+/// removed.
+class JournalLock {
+  public:
+    JournalLock(std::string file, int descriptor) : file_(std::move(file)), descriptor_(descriptor) {}
+    JournalLock(JournalLock&& other) noexcept
+        : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    JournalLock& operator=(JournalLock&&) = delete;
+    ~JournalLock();
+    const std::string& file() const { return file_; }
+    int descriptor() const { return descriptor_; }
+
+  private:
+    std::string file_;
+    int descriptor_;
 };
-std::unique_ptr<Journal> open_journal(const std::string& output, const JournalOptions& options,
-                                      const Cancellation& cancellation);
+
+/// Nothing when another run has it; with `wait`, that is waited for until a cancellation.
+std::optional<JournalLock> lock_journal(const std::string& output, bool wait,
+                                        const Cancellation& cancellation);
+
+/// Opens the journal that is locked, or makes it. With `start_over` what is in it is dropped.
+std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over);
 
 /// A journal that goes with its object: on disk, but nobody else sees it.
 std::unique_ptr<Journal> temporary_journal();

@@ -164,8 +164,9 @@ ModelSpec parse_model_spec(const std::string& json, const std::string& origin);
 
 /// The folder of `name_or_directory`: with a slash in it a path to a folder; else a name, searched for here,
 /// in $SKINCHECK_MODEL_PATH (separated by colons), beside the executable (../share/skincheck/models) and in
-/// the installed data folder; the first folder of that name with a model.json. Throws Fatal (model) that
-/// tells where it looked.
+/// the installed data folder; the first folder of that name with a model.json. Without a name it is the
+/// default one's, but not here: what lies in the current folder may be a stranger's. Throws Fatal (model)
+/// that tells where it looked.
 std::string find_model(const std::string& name_or_directory);
 
 inline constexpr const char* default_model_name = "skincheck-resnet50";

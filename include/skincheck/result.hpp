@@ -83,6 +83,7 @@ struct Row {
     std::string error;   ///< one line for a person; empty when the status is ok
     std::string output;  ///< the file that preprocessing wrote; empty when there is none, and in scoring
     std::optional<FileStamp> stamp{};  ///< of the pixels; nothing when there are none
+    bool of_directory = false;         ///< of a directory that could not be read
     std::uint64_t number = 0;          ///< Item::number
     std::uint64_t digest = 0;          ///< Item::digest
 };
@@ -118,6 +119,7 @@ enum class ExitCode {
     usage = 2,
     model = 3,   ///< the model or the device cannot be used
     output = 4,  ///< the output cannot be written
+    hung_up = 129,
     interrupted = 130,
     terminated = 143,
 };

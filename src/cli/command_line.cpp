@@ -2,9 +2,12 @@
 
 #include "cli/version.hpp"
 
+#include <boost/algorithm/string/case_conv.hpp>
+#include <boost/filesystem.hpp>
 #include <unistd.h>
 
 #include <algorithm>
+#include <locale>
 
 namespace skincheck::cli {
 namespace {
@@ -23,6 +26,40 @@ void refuse_empty_values(const std::vector<std::string>& arguments, CLI::App& ap
 }
 
 }  // namespace
+
+void refuse_image(const char* option, const std::string& file) {
+    if (file.empty()) {
+        return;
+    }
+    const std::string lower = boost::algorithm::to_lower_copy(file, std::locale::classic());
+    for (const std::string& extension : image_extensions()) {
+        if (lower.ends_with(extension)) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("{} {}: text does not go into a file with the name of an image; name "
+                                    "another one (.csv, .json, .jsonl, .html)",
+                                    option, file));
+        }
+    }
+    if (is_image_file(file)) {  // DICOM files often have no ending
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{} {}: an image lies there, which would be replaced; name another file",
+                                option, file));
+    }
+}
+
+void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others) {
+    const auto whole = [](const std::string& path) {
+        boost::system::error_code ignored;
+        return boost::filesystem::weakly_canonical(boost::filesystem::absolute(path), ignored);
+    };
+    for (const std::string& other : others) {
+        if (!file.empty() && !other.empty() && whole(file) == whole(other)) {
+            throw Fatal(
+                ExitCode::usage,
+                fmt::format("{} {} is {}, which takes part already; name another file", option, file, other));
+        }
+    }
+}
 
 void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
                      const char* value_name, const char* help) {

@@ -60,6 +60,13 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
 /// --quiet and --verbose.
 void add_message_options(CLI::App& app, Verbosity& chosen);
 
+/// Refuses (usage) a file for text that has the name of an image, or is one: `skincheck -o drop/*` must not
+/// replace the first image by the rows of the others. An empty `file` is none.
+void refuse_image(const char* option, const std::string& file);
+
+/// Refuses (usage) to write where something else is read or written. Empty names are none.
+void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others);
+
 /// Runs CLI11 over what stands before "--". What it does not know are `paths`, or unknown options: Fatal
 /// (usage). Answers the text of --help or --version, if it was asked for. The app's name is that of its
 /// command, or empty.

@@ -34,18 +34,21 @@ ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
         results.push_back(read_results(file, command.results_options));
     }
     // Before the work: what cannot be written is told at once, and not after a table that looks like success.
-    const auto output = command.output.empty() ? standard_output() : atomic_file(command.output);
-    const auto page = command.report.empty() ? nullptr : atomic_file(command.report);
+    for (const std::string& file : {command.output, command.report}) {
+        check_writable(file);
+    }
 
     EvaluateOptions options = command.options;
-    options.with_curves = page != nullptr;
+    options.with_curves = !command.report.empty();
     const Report report = evaluate(truth, results, options);
-    if (page) {
+    if (!command.report.empty()) {
+        const auto page = atomic_file(command.report);
         const std::time_t now = std::time(nullptr);
         page->write(report_html(report, {command.images, fmt::format("{:%Y-%m-%d}", fmt::localtime(now))}));
         page->commit();
     }
     warn(report, console);
+    const auto output = command.output.empty() ? standard_output() : atomic_file(command.output);
     output->write(command.format == EvaluateFormat::json ? report_json(report) : report_text(report));
     output->commit();
     return command.strict && report.left_out() > 0 ? ExitCode::some_failed : ExitCode::ok;

@@ -2,7 +2,6 @@
 
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
-#include <boost/filesystem.hpp>
 #include <fmt/format.h>
 
 #include <limits>
@@ -117,21 +116,6 @@ void add_output_options(CLI::App& app, EvaluateCommandOptions& command) {
         ->group("Output");
 }
 
-// What is written must not replace what is read.
-void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others) {
-    const auto whole = [](const std::string& path) {
-        boost::system::error_code ignored;
-        return boost::filesystem::weakly_canonical(path, ignored);
-    };
-    for (const std::string& other : others) {
-        if (!file.empty() && !other.empty() && whole(file) == whole(other)) {
-            throw Fatal(
-                ExitCode::usage,
-                fmt::format("{} {} is {}, which takes part already; name another file", option, file, other));
-        }
-    }
-}
-
 // What CLI11 cannot see.
 void check(const EvaluateCommandOptions& command) {
     if (command.truth.empty()) {
@@ -151,6 +135,8 @@ void check(const EvaluateCommandOptions& command) {
     std::vector<std::string> files = command.results;
     files.push_back(command.truth);
     files.push_back(command.truth_options.metadata);
+    refuse_image("--output", command.output);
+    refuse_image("--report", command.report);
     refuse_same("--output", command.output, files);
     files.push_back(command.output);
     refuse_same("--report", command.report, files);

@@ -6,12 +6,8 @@
 #include "cli/command_line.hpp"
 #include "cli/time.hpp"
 
-#include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <locale>
 
 namespace skincheck::cli {
 namespace {
@@ -185,8 +181,12 @@ void refuse_contradictions(const ScoreOptions& options) {
     refuse_if(options.wait_for_lock && !options.resume, "--wait-lock goes with --resume");
     refuse_if(!options.path_map.empty() && options.key_file.empty(),
               "--path-map goes with --anonymise-paths");
-    refuse_if(!options.path_map.empty() && options.path_map == options.output,
-              "--path-map and --output name the same file");
+    std::vector<std::string> files = input.files_from;
+    files.push_back(options.key_file);
+    refuse_image("--path-map", options.path_map);
+    refuse_same("--path-map", options.path_map, files);
+    files.push_back(options.path_map);
+    refuse_same("--output", options.output, files);
     refuse_if(input.shard && input.settle > 0,
               "--shard and --settle exclude each other: all shards must have the same inputs");
     refuse_if(input.shard && options.format == Format::isic,
@@ -206,19 +206,6 @@ void complete_input(InputOptions& input, const char* command) {
             fmt::format("name images or directories, or pipe a list of paths in (see {} --help)", command));
     }
     input.paths.emplace_back("-");
-}
-
-// `skincheck -o drop/*.jpg` must not replace the first image by the rows of the others.
-void refuse_image(const std::string& output) {
-    const std::string lower = boost::algorithm::to_lower_copy(output, std::locale::classic());
-    for (const std::string& extension : image_extensions()) {
-        if (lower.ends_with(extension)) {
-            throw Fatal(ExitCode::usage,
-                        fmt::format("--output {}: rows do not go into a file with the name of an image; "
-                                    "name one for them (.csv, .json, .jsonl)",
-                                    output));
-        }
-    }
 }
 
 Invocation parse_preprocess(const std::vector<std::string>& arguments) {
@@ -266,6 +253,8 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
         if (options.parts.empty()) {
             throw Fatal(ExitCode::usage, "name the parts to merge (see skincheck merge --help)");
         }
+        refuse_image("--output", options.output);
+        refuse_same("--output", options.output, options.parts);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
@@ -313,7 +302,7 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
                                         "also read when there is no PATH."));
     app.footer(
         fmt::format("Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable,\n"
-                    "4 output cannot be written, 130/143 interrupted. More: man skincheck\n{}",
+                    "4 output cannot be written, 129/130/143 interrupted. More: man skincheck\n{}",
                     notice));
     add_input_options(app, options.common);
     add_selection_options(app, options.common.input);
@@ -323,7 +312,7 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     add_message_options(app, options.common);
     invocation.text = parse(app, arguments, options.common.input.paths);
     if (invocation.text.empty()) {
-        refuse_image(options.output);
+        refuse_image("--output", options.output);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }

@@ -20,8 +20,8 @@ enum class Verbosity { quiet, normal, verbose };
 struct CommonOptions {
     InputOptions input;
     LoadOptions load;
-    std::string model = default_model_name;
-    int jobs = 0;  ///< 0: as many as cores and memory allow
+    std::string model;  ///< empty: the default one
+    int jobs = 0;       ///< 0: as many as cores and memory allow
     Verbosity verbosity = Verbosity::normal;
     bool progress = true;
 };
@@ -49,7 +49,7 @@ struct MergeOptions {
 };
 
 struct ModelCommandOptions {
-    std::string model = default_model_name;
+    std::string model;  ///< empty: the default one
 };
 
 struct PreprocessOptions {

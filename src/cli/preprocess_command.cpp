@@ -50,6 +50,12 @@ Failure not_written(const std::string& reason) {
     return {Status::io_error, fmt::format("its PNG cannot be written: {}", reason)};
 }
 
+void make_folder(const fs::path& folder, boost::system::error_code& error) {
+    if (!fs::is_directory(folder, error)) {  // Boost 1.74 cannot make what "." names
+        fs::create_directories(folder, error);
+    }
+}
+
 tl::expected<std::string, Failure> save_png(const std::string& folder, const Item& item,
                                             const cv::Mat& pixels) {
     std::string path = output_path(folder, item.path);
@@ -58,7 +64,7 @@ tl::expected<std::string, Failure> save_png(const std::string& folder, const Ite
         return tl::unexpected(not_written("it cannot be encoded"));
     }
     boost::system::error_code error;
-    fs::create_directories(fs::path(path).parent_path(), error);
+    make_folder(fs::path(path).parent_path(), error);
     if (error && !is_of_one_name(error.value())) {
         throw Fatal(ExitCode::output, fmt::format("cannot write {}: {}", path, error.message()));
     }
@@ -85,13 +91,27 @@ tl::expected<std::string, Failure> save_png(const std::string& folder, const Ite
 // Told before the first image, not after an hour.
 void check_folder(const std::string& folder) {
     boost::system::error_code error;
-    fs::create_directories(folder, error);
+    make_folder(folder, error);
     if (!error && access(folder.c_str(), W_OK | X_OK) != 0) {
         error.assign(errno, boost::system::generic_category());
     }
     if (error) {
         throw Fatal(ExitCode::output, fmt::format("--output {}: {}; name a folder that can be written",
                                                   folder, error.message()));
+    }
+}
+
+// A directory whose files would get their PNGs beside them: a second run would take these for images.
+void refuse_writing_where_it_reads(const PreprocessOptions& options) {
+    for (const std::string& path : options.common.input.paths) {
+        const std::string png = output_path(options.output, path);
+        boost::system::error_code ignored;
+        if (fs::is_directory(path, ignored) && fs::equivalent(path, png.substr(0, png.size() - 4), ignored)) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("--output {}: the PNG files would come into the folder {} itself; "
+                                    "name another one",
+                                    options.output, path));
+        }
     }
 }
 
@@ -114,6 +134,7 @@ class PngRows final : public Writer {
 ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Cancellation& cancellation) {
     const ModelSpec spec = load_model_spec(find_model(options.common.model));
     check_folder(options.output);
+    refuse_writing_where_it_reads(options);
     CommonOptions common = options.common;
     common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;

@@ -54,6 +54,9 @@ void JournaledRows::write(const Row& row) {
 }
 
 void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
+    if (complete) {
+        journal_.forget_directories();
+    }
     journal_.commit();
     if (!complete && (whole_only_ || journal_.empty())) {
         return;

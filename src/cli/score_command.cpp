@@ -127,21 +127,37 @@ Settings settings_of(const ScoreOptions& options, const Provenance& provenance) 
     };
 }
 
-// Nothing when another run writes this output.
-std::unique_ptr<Journal> journal_for(const ScoreOptions& options, const Cancellation& cancellation) {
+// The journal of an output is its own: two kinds of runs on one output would each replace the other's rows.
+void refuse_output_with_journal(const std::string& output) {
     struct stat status {};
-    const bool exists = stat(options.output.c_str(), &status) == 0;
-    if (exists && !S_ISREG(status.st_mode)) {
+    if (!output.empty() && stat(journal_path(output).c_str(), &status) == 0) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("--output {}: there is a journal of it, {}; go on with --resume, start over with "
+                        "--resume --force, or name another file",
+                        output, journal_path(output)));
+    }
+}
+
+// Nothing when another run writes this output.
+std::optional<JournalLock> lock_for(const ScoreOptions& options, const Cancellation& cancellation) {
+    struct stat status {};
+    if (stat(options.output.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
         throw Fatal(ExitCode::usage,
                     fmt::format("--resume: {} is no file that can be gone on with", options.output));
     }
-    auto journal = open_journal(options.output, {options.start_over, options.wait_for_lock}, cancellation);
-    if (journal && exists && status.st_size > 0 && journal->fresh() && !options.start_over) {
+    return lock_journal(options.output, options.wait_for_lock, cancellation);
+}
+
+std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::string& output) {
+    auto journal = open_journal(std::move(lock), false);
+    struct stat status {};
+    if (journal->fresh() && stat(output.c_str(), &status) == 0 && status.st_size > 0) {
         throw Fatal(
             ExitCode::usage,
             fmt::format("--resume: {} was not written with --resume, so nobody knows which content of the "
                         "files its rows are of; name another --output, or replace it with --force",
-                        options.output));
+                        output));
     }
     return journal;
 }
@@ -181,7 +197,6 @@ std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& pr
                 fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
                             options.output, *difference));
         }
-        atomic_file(options.output);  // told now if it cannot be written, and not after a night
         rows = std::make_unique<JournaledRows>(*journal, options.output, format, provenance, whole_only);
     }
     if (!options.path_map.empty()) {
@@ -193,17 +208,22 @@ std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& pr
 }  // namespace
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation) {
+    std::optional<JournalLock> lock = options.resume ? lock_for(options, cancellation) : std::nullopt;
     std::unique_ptr<Journal> journal;
     if (options.resume) {  // before the model is loaded: there may be nothing to do
-        journal = journal_for(options, cancellation);
         if (cancellation.requested()) {
             throw Fatal(ExitCode::interrupted, "interrupted before the first image");
         }
-        if (!journal) {
+        if (!lock) {
             console.note(
                 fmt::format("another run is writing {}: this one leaves it the work", options.output));
             return ExitCode::ok;
         }
+        if (!options.start_over) {
+            journal = journal_to_go_on_with(std::move(*lock), options.output);
+        }
+    } else {
+        refuse_output_with_journal(options.output);
     }
     const std::vector<Target> targets = choose_targets(options.target);
     Model model = load_model(find_model(options.common.model));
@@ -224,6 +244,12 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
+    }
+    if (options.resume) {
+        check_writable(options.output);  // told now if it cannot be written, and not after a night
+    }
+    if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
+        journal = open_journal(std::move(*lock), true);
     }
     const auto rows = rows_for(options,
                                {target.device.name(), std::string(to_string(target.engine)),

@@ -7,8 +7,9 @@
 
 namespace skincheck::cli {
 
-/// From now on SIGINT and SIGTERM request `cancellation`, which must live on to the end of the program. A
-/// second signal, whichever of them it is, ends the program at once.
+/// From now on SIGHUP, SIGINT and SIGTERM request `cancellation`, which must live on to the end of the
+/// program. Another signal, whichever of them it is, ends the program at once if it comes a second or more
+/// after the first.
 void cancel_on_signals(Cancellation& cancellation);
 
 /// The exit code that belongs to the signal that came; nothing when none came.

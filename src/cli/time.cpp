@@ -35,7 +35,7 @@ std::optional<std::int64_t> parse_time(const std::string& text) {
         }
         const int day = parts.tm_mday;
         const std::time_t time = utc ? timegm(&parts) : std::mktime(&parts);
-        if (time < 0 || time > most_seconds || parts.tm_mday != day) {  // February 30th
+        if (time < -most_seconds || time > most_seconds || parts.tm_mday != day) {  // February 30th
             return std::nullopt;
         }
         return time * nanoseconds;

@@ -112,7 +112,7 @@ std::string system() {
 // With the places that were searched where it is not found.
 std::string default_model() {
     try {
-        const std::string folder = find_model(default_model_name);
+        const std::string folder = find_model("");
         return fmt::format("{} in {}", load_model_spec(folder).id(), folder);
     } catch (const std::exception& error) {
         return error.what();

@@ -38,6 +38,11 @@ Joined join(const Truth& truth, const Results& results) {
         }
     }
     if (joined.truth.empty()) {
+        if (results.cases.empty() && !results.faults.empty()) {
+            const Fault& fault = results.faults.front();
+            throw Fatal(ExitCode::usage, fmt::format("{}: no row has a usable score ({} {})", results.file,
+                                                     fault.count, fault.what));
+        }
         const auto first = [](const auto& cases) { return cases.empty() ? "" : cases.front().id; };
         throw Fatal(
             ExitCode::usage,

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace skincheck {
@@ -13,6 +14,7 @@ class Metadata {
     Metadata(Truth& truth, const std::string& file, const CsvRecord& header, const TruthOptions& options);
     void row(const CsvRecord& record);
     void finish();
+    bool found_any() const { return std::find(found_.begin(), found_.end(), 1) != found_.end(); }
 
   private:
     Truth& truth_;
@@ -95,6 +97,13 @@ void add_metadata(Truth& truth, TextInput& text, const TruthOptions& options) {
                     fmt::format("{}: {}", text.name(),
                                 metadata ? "a header and no rows; a table of metadata is needed"
                                          : "is empty; a table of metadata is needed"));
+    }
+    if (!metadata->found_any()) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("{}: none of its ids is in {} (first id '{}'); name the column of the ids with "
+                        "--id-column, or leave --metadata out",
+                        text.name(), truth.file, truth.cases.empty() ? "" : truth.cases.front().id));
     }
     metadata->finish();
 }

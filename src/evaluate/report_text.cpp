@@ -35,6 +35,17 @@ std::string counted(std::size_t part, std::size_t whole) {
     return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+// Names come from the files, and go to a terminal.
+std::string shown_name(const std::string& name) {
+    return shorten(one_line(name), 60);
+}
+
+std::string shown_names(const std::vector<std::string>& names) {
+    std::vector<std::string> shown;
+    std::transform(names.begin(), names.end(), std::back_inserter(shown), shown_name);
+    return fmt::format("{}", fmt::join(shown, ", "));
+}
+
 void write_head(Out out, const Report& report, const Evaluation& evaluation) {
     const Figures& f = evaluation.figures;
     const std::size_t cases = f.malignant + f.benign;
@@ -42,7 +53,7 @@ void write_head(Out out, const Report& report, const Evaluation& evaluation) {
     fmt::format_to(out, "{}\n", evaluation.results_file);
     fmt::format_to(out, "  truth      {} ({})\n", report.truth_file, report.truth_layout);
     fmt::format_to(out, "  model      {}\n",
-                   evaluation.model.empty() ? "not told by the results" : evaluation.model);
+                   evaluation.model.empty() ? "not told by the results" : shown_name(evaluation.model));
     fmt::format_to(out, "  cases      {}: {} malignant ({}), {} benign\n", cases, f.malignant,
                    counted(f.malignant, cases), f.benign);
     fmt::format_to(out, "  threshold  {} ({})\n", evaluation.threshold,
@@ -106,18 +117,20 @@ void write_operating_points(Out out, const std::vector<OperatingPoint>& points) 
 }
 
 void write_multi_class(Out out, const MultiClass& several) {
+    std::vector<std::string> classes;
+    std::transform(several.classes.begin(), several.classes.end(), std::back_inserter(classes), shown_name);
     std::size_t width = 7;
-    for (const std::string& name : several.classes) {
+    for (const std::string& name : classes) {
         width = std::max(width, name.size() + 2);
     }
     fmt::format_to(out, "\nbalanced multi-class accuracy: {}\n", with_interval(several.balanced_accuracy));
     fmt::format_to(out, "  {:<{}}", "class", width);
-    for (const std::string& name : several.classes) {
+    for (const std::string& name : classes) {
         fmt::format_to(out, "{:>{}}", name, width);
     }
     fmt::format_to(out, "{:>{}}{:>8}  sensitivity\n", "(none)", width, "cases");
-    for (std::size_t truth = 0; truth < several.classes.size(); ++truth) {
-        fmt::format_to(out, "  {:<{}}", several.classes[truth], width);
+    for (std::size_t truth = 0; truth < classes.size(); ++truth) {
+        fmt::format_to(out, "  {:<{}}", classes[truth], width);
         std::size_t cases = several.undecided[truth];
         for (const std::size_t count : several.matrix[truth]) {
             fmt::format_to(out, "{:>{}}", count, width);
@@ -126,19 +139,10 @@ void write_multi_class(Out out, const MultiClass& several) {
         fmt::format_to(out, "{:>{}}{:>8}  {}\n", several.undecided[truth], width, cases,
                        with_interval(several.sensitivity[truth]));
     }
-    fmt::format_to(out,
-                   "  (rows: truth; columns: called; (none): two classes shared the highest probability)\n");
-}
-
-// Names come from the files, and go to a terminal.
-std::string shown_name(const std::string& name) {
-    return shorten(one_line(name), 60);
-}
-
-std::string shown_names(const std::vector<std::string>& names) {
-    std::vector<std::string> shown;
-    std::transform(names.begin(), names.end(), std::back_inserter(shown), shown_name);
-    return fmt::format("{}", fmt::join(shown, ", "));
+    fmt::format_to(
+        out,
+        "  (rows: truth; columns: called; (none): a class that the truth does not have, or two that "
+        "shared the highest probability)\n");
 }
 
 void write_groups(Out out, const std::vector<Group>& groups) {

@@ -1,5 +1,7 @@
 #include "image/file.hpp"
 
+#include "skincheck/image.hpp"
+
 #include "image/decode.hpp"
 #include "result/descriptor.hpp"
 
@@ -134,6 +136,16 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
         return was_changed();
     }
     return result;
+}
+
+bool is_image_file(const std::string& path) {
+    struct stat about {};
+    if (::stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) {
+        return false;
+    }
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    std::vector<std::uint8_t> start;
+    return file.get() >= 0 && append(file, start, sniff_size) == 0 && sniff_image_format(start).has_value();
 }
 
 }  // namespace skincheck

@@ -138,9 +138,13 @@ std::size_t List::find_end() {
     }
 }
 
-/// The entry that ends at `end`, without the carriage return of a list from Windows.
+/// The entry that ends at `end`, without the byte order mark and the carriage returns of a list from Windows.
 std::string_view List::entry(std::size_t end) const {
     std::string_view bytes = std::string_view(buffer_).substr(start_, end - start_);
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    if (by_line_ && !separator_seen_ && bytes.starts_with(byte_order_mark)) {
+        bytes.remove_prefix(byte_order_mark.size());
+    }
     if (by_line_ && bytes.ends_with('\r')) {
         bytes.remove_suffix(1);
     }

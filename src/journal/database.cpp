@@ -19,7 +19,7 @@ constexpr const char* schema = R"(
     CREATE TABLE devices(name TEXT PRIMARY KEY) STRICT;
     CREATE TABLE rows(number INTEGER PRIMARY KEY, digest INTEGER NOT NULL, path BLOB NOT NULL,
         status TEXT NOT NULL, malignancy REAL, probabilities TEXT NOT NULL, label TEXT, error TEXT NOT NULL,
-        size INTEGER, modified INTEGER) STRICT;
+        size INTEGER, modified INTEGER, of_directory INTEGER NOT NULL) STRICT;
     CREATE INDEX rows_by_path ON rows(path, number);
 )";
 constexpr const char* schema_of_this_run =

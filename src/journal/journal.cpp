@@ -3,11 +3,11 @@
 #include "journal/database.hpp"
 #include "journal/lock.hpp"
 #include "output/destination.hpp"
-#include "result/descriptor.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,10 +49,9 @@ bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp
 
 class Database final : public Journal {
   public:
-    /// `lock` is held as long as the database is open; it may be -1. An empty `file` is a temporary one.
-    /// Throws SQLite::Exception.
-    Database(std::string file, int lock)
-        : file_(std::move(file)), lock_(lock), database_(open_database(file_)) {
+    /// A lock of an empty file makes a temporary one. Throws SQLite::Exception.
+    explicit Database(JournalLock lock)
+        : file_(lock.file()), lock_(std::move(lock)), database_(open_database(file_)) {
         database_.exec("BEGIN");
         next_ =
             from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
@@ -75,6 +74,7 @@ class Database final : public Journal {
     std::optional<std::string> agree(const Settings& settings) override;
     Place place(const Item& item) override;
     bool put(const Row& row, bool replace) override;
+    void forget_directories() override;
     void add_device(const std::string& name) override;
     std::vector<std::string> devices() override;
     void commit() override;
@@ -98,7 +98,7 @@ class Database final : public Journal {
     auto guarded(const Call& call) -> decltype(call());
 
     std::string file_;
-    Descriptor lock_;  // before the database: released after it is closed
+    JournalLock lock_;  // before the database: released after it is closed
     SQLite::Database database_;
     std::mutex mutex_;
     std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_;
@@ -219,8 +219,8 @@ Journal::Place Database::row_of_path(const std::string& path, const std::optiona
 
 bool Database::put(const Row& row, bool replace) {
     return guarded([&] {
-        auto& put = replace ? prepared(put_, "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)")
-                            : prepared(insert_, "INSERT OR IGNORE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)");
+        auto& put = replace ? prepared(put_, "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?,?)")
+                            : prepared(insert_, "INSERT OR IGNORE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?,?)");
         put.clearBindings();
         put.bind(1, to_database(row.number));
         put.bind(2, to_database(row.digest));
@@ -238,6 +238,7 @@ bool Database::put(const Row& row, bool replace) {
             put.bind(9, to_database(row.stamp->size));
             put.bind(10, row.stamp->modified);
         }
+        put.bind(11, row.of_directory ? 1 : 0);
         const bool written = put.exec() == 1;
         if (Clock::now() - flushed_ >= flush_interval) {
             flush();
@@ -299,6 +300,14 @@ void Database::for_each(const std::function<void(const Row&)>& call) {
     });
 }
 
+void Database::forget_directories() {
+    guarded([this] {
+        database_.exec(
+            "DELETE FROM rows WHERE of_directory = 1 AND digest = 0 AND path NOT IN (SELECT path FROM "
+            "temp.met)");
+    });
+}
+
 void Database::add_device(const std::string& name) {
     guarded([&] {
         SQLite::Statement insert(database_, "INSERT OR IGNORE INTO devices VALUES (?)");
@@ -334,9 +343,10 @@ bool Database::fresh() {
     return guarded([this] { return !stored_settings(); });
 }
 
-std::unique_ptr<Journal> make_database(const std::string& file, int lock) {
+std::unique_ptr<Journal> make_database(JournalLock lock) {
+    const std::string file = lock.file();
     try {
-        return std::make_unique<Database>(file, lock);
+        return std::make_unique<Database>(std::move(lock));
     } catch (const SQLite::Exception& error) {
         tell(file, error);
     }
@@ -348,32 +358,45 @@ std::string journal_path(const std::string& output) {
     return output + ".skincheck";
 }
 
-std::unique_ptr<Journal> open_journal(const std::string& output, const JournalOptions& options,
-                                      const Cancellation& cancellation) {
+JournalLock::~JournalLock() {
+    if (descriptor_ < 0) {
+        return;
+    }
+    struct stat status {};
+    if (fstat(descriptor_, &status) == 0 && status.st_size == 0) {
+        unlink(file_.c_str());
+    }
+    close(descriptor_);
+}
+
+std::optional<JournalLock> lock_journal(const std::string& output, bool wait,
+                                        const Cancellation& cancellation) {
     const std::string file = journal_path(output);
     int lock = lock_file(file);
     while (lock < 0) {
         pollfd stop{cancellation.fd(), POLLIN, 0};
         constexpr int patience = 200;  // milliseconds
-        if (!options.wait || (poll(&stop, 1, patience) > 0 && cancellation.requested())) {
-            return nullptr;
+        if (!wait || (poll(&stop, 1, patience) > 0 && cancellation.requested())) {
+            return std::nullopt;
         }
         lock = lock_file(file);
     }
-    if (options.start_over) {
+    return JournalLock(file, lock);
+}
+
+std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over) {
+    if (start_over) {
         // A journal of SQLite's own, left by a kill, belongs to what is dropped.
-        unlink((file + "-journal").c_str());
-        if (ftruncate(lock, 0) != 0) {
-            const int error = errno;
-            close(lock);
-            fail_to_write(file, error);
+        unlink((lock.file() + "-journal").c_str());
+        if (ftruncate(lock.descriptor(), 0) != 0) {
+            fail_to_write(lock.file(), errno);
         }
     }
-    return make_database(file, lock);
+    return make_database(std::move(lock));
 }
 
 std::unique_ptr<Journal> temporary_journal() {
-    return make_database("", -1);
+    return make_database(JournalLock("", -1));
 }
 
 }  // namespace skincheck

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -296,6 +297,11 @@ std::optional<std::string> PartFacts::difference(const PartFacts& other) const {
 
 Part read_part(const std::string& file, const std::function<void(const Row&)>& on_row) {
     PartReader reader(file, on_row);
+    struct stat status {};
+    if (file == "-" || (stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))) {
+        // It is read from its start twice.
+        throw Fatal(ExitCode::usage, fmt::format("{}: a part must be a file; write it to one first", file));
+    }
     TextInput text(file);  // tells why it cannot be read
     std::ifstream in(file, std::ios::binary);
     reader.part().facts.format = format_of(in);

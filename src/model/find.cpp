@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #ifndef SKINCHECK_MODELS_DIR
@@ -46,6 +47,22 @@ std::vector<std::string> folders_of_models() {
     return folders;
 }
 
+// A folder only if it is a package: one of results that happens to have the model's name must not hide it.
+std::string find_in(std::vector<std::string> places, const std::string& name) {
+    for (std::string& place : places) {
+        place += "/" + name;
+        if (holds_a_model(place)) {
+            return place;
+        }
+    }
+    throw Fatal(
+        ExitCode::model,
+        fmt::format(
+            "model \"{}\" is not found (no model.json in {}); name its folder with --model DIR, or the "
+            "folder above it in SKINCHECK_MODEL_PATH",
+            name, fmt::join(places, ", ")));
+}
+
 }  // namespace
 
 std::string find_model(const std::string& name_or_directory) {
@@ -60,25 +77,12 @@ std::string find_model(const std::string& name_or_directory) {
         return name_or_directory.substr(
             0, std::max<std::size_t>(name_or_directory.find_last_not_of('/') + 1, 1));
     }
-    // A folder here only if it is a package: a folder of results that happens to have the model's name must
-    // not hide it.
-    std::vector<std::string> places{"./" + name_or_directory};
-    if (!name_or_directory.empty()) {
-        for (const std::string& folder : folders_of_models()) {
-            places.push_back(folder + "/" + name_or_directory);
-        }
-        for (const std::string& place : places) {
-            if (holds_a_model(place)) {
-                return place;
-            }
-        }
+    std::vector<std::string> places = folders_of_models();
+    if (name_or_directory.empty()) {
+        return find_in(std::move(places), default_model_name);
     }
-    throw Fatal(
-        ExitCode::model,
-        fmt::format(
-            "model \"{}\" is not found (no model.json in {}); name its folder with --model DIR, or the "
-            "folder above it in SKINCHECK_MODEL_PATH",
-            name_or_directory, fmt::join(places, ", ")));
+    places.insert(places.begin(), ".");
+    return find_in(std::move(places), name_or_directory);
 }
 
 }  // namespace skincheck

@@ -235,4 +235,12 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
     return std::make_unique<AtomicFile>(path, target, &status);
 }
 
+void check_writable(const std::string& path) {
+    struct stat status {};
+    if (!path.empty() &&
+        (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
+        atomic_file(path);  // its destructor removes it
+    }
+}
+
 }  // namespace skincheck

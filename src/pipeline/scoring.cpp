@@ -101,6 +101,7 @@ Row row_of(const Item& item) {
     row.path = item.written();
     row.number = item.number;
     row.digest = item.digest;
+    row.of_directory = item.failure.has_value();
     return row;
 }
 

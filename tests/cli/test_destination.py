@@ -9,10 +9,10 @@ import subprocess
 import time
 
 import harness
-from harness import HEADER, SkincheckTest, csv_rows, row
+from harness import HEADER, MODELS, SkincheckTest, csv_rows, row
 from images import SCORES, WHITE, png
 
-OUTPUT_FAILED = 4
+USAGE, OUTPUT_FAILED = 2, 4
 
 
 class OutputFile(SkincheckTest):
@@ -79,6 +79,18 @@ class OutputFile(SkincheckTest):
         with subprocess.Popen(["cat", self.path("fifo")], stdout=subprocess.PIPE) as reader:
             self.assert_ok(self.score("a.png", "-o", "fifo"), "")
             self.assertEqual(self.expected, reader.communicate(timeout=harness.PATIENCE)[0])
+
+    def test_an_image_is_not_replaced_whatever_its_name(self):
+        for name in ("scan", "scan.csv"):
+            with self.subTest(name):
+                self.write(name, png())
+                for command in (["a.png"], ["merge", "a.csv"], ["evaluate", "--truth", "t.csv", "s.csv"]):
+                    options = [] if command[0] in ("merge", "evaluate") else ["--model", str(MODELS / "tiny-sigmoid")]
+                    result = self.run_skincheck(*command, *options, "-o", name)
+                    self.assert_fails_with(result, USAGE, name, "an image lies there")
+                self.assertEqual(png(), self.read(name))
+        for command in (["merge", "a.csv"], ["evaluate", "--truth", "t.csv", "s.csv"]):
+            self.assert_fails_with(self.run_skincheck(*command, "-o", "new.jpg"), USAGE, "new.jpg", "name of an image")
 
     def test_a_folder_that_is_missing(self):
         self.assert_fails_with(

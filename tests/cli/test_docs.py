@@ -99,7 +99,7 @@ class Score(Page, SkincheckTest):
     def test_every_status_and_exit_code_is_explained(self):
         for status in STATUSES:
             self.assertRegex(self.page, rf"\b{status}\b", "man/skincheck.1")
-        for code in ("0", "1", "2", "3", "4", "130", "143"):
+        for code in ("0", "1", "2", "3", "4", "129", "130", "143"):
             self.assertRegex(self.page, rf"(?m)^(\.\w+ )?\"?{code}\b")
 
     def test_columns_are_told(self):

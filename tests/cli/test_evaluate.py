@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import signal
+import time
 
 import harness
 from harness import SkincheckTest
@@ -141,6 +143,37 @@ class Input(EvaluateTest):
         self.write("scores.csv", ("path,malignancy\n" + "".join(f"i{n},{n / 70}\n" for n in range(70))).encode())
         groups = self.figures("scores.csv", "--by", "age")["evaluations"][0]["groups"]
         self.assertEqual(["20-29", "80-89", "(unknown)"], [groups[i]["value"] for i in (0, 6, 7)])
+
+    def test_scores_that_are_none_and_metadata_of_other_images(self):
+        self.write("percent.csv", "path,malignancy\na.jpg,90\nb.jpg,10\n")
+        self.refused(2, r"percent.csv: no row has a usable score \(2 ", "--truth", "truth.csv", "percent.csv")
+        self.write("other.csv", "image,lesion_id\nx1,1\nx2,1\n")
+        self.refused(2, r"other.csv: none of its ids is in truth.csv", "--truth", "truth.csv", "--metadata", "other.csv",
+                     "scores.csv")
+
+    def test_what_a_table_says_does_not_play_with_the_terminal(self):
+        self.write("scores.csv", SCORES.replace("malignancy", "malignancy,model").replace(
+            ".9", ".9,m\x1b[31m@1").replace(".2", ".2,m\x1b[31m@1").replace(".6", ".6,m\x1b[31m@1").replace(
+            ".4", ".4,m\x1b[31m@1"))
+        result = self.evaluate("--truth", "truth.csv", "scores.csv", "--bootstrap", "0")
+        self.assertEqual(0, result.code, result.stderr)
+        self.assertIn(b"[31m@1", result.stdout)
+        self.assertNotIn(b"\x1b", result.stdout)
+
+    def test_two_outputs_that_are_one_file(self):
+        self.refused(2, "--report ./new.txt is new.txt, which takes part", "--truth", "truth.csv", "scores.csv",
+                     "-o", "new.txt", "--report", "./new.txt")
+        self.assertEqual(["scores.csv", "truth.csv"], self.listing())
+
+    def test_nothing_is_left_of_a_run_that_is_ended(self):
+        running = harness.Running(["evaluate", "--truth", "truth.csv", "-", "-o", "out.txt", "--report", "r.html"],
+                                  self.folder)
+        self.addCleanup(running.end)
+        running.feed(SCORES)  # it waits for the rest
+        time.sleep(0.5)
+        running.process.send_signal(signal.SIGTERM)
+        self.assertEqual(-signal.SIGTERM, running.process.wait(harness.PATIENCE))
+        self.assertEqual(["scores.csv", "truth.csv"], self.listing())
 
     def test_columns_of_another_name(self):
         self.write("truth.csv", b"Bild;x,Befund\na,boese\nb,gut\nc,gut\nd,boese\n".replace(b";x", b""))

@@ -98,6 +98,10 @@ class Lists(SkincheckTest):
     def test_line_ends_of_windows(self):
         self.assert_statuses(self.score(stdin=b"a.png\r\nb.png\r\n"), ("a.png", "ok"), ("b.png", "ok"))
 
+    def test_a_byte_order_mark_of_windows(self):
+        self.assert_statuses(self.score(stdin=b"\xef\xbb\xbfa.png\r\nb.png\r\n"), ("a.png", "ok"), ("b.png", "ok"))
+        self.assert_statuses(self.score("-0", stdin=b"\xef\xbb\xbfa.png\0"), ("\ufeffa.png", "not_found"))
+
     def test_an_empty_list_gives_the_header(self):
         self.assert_ok(self.score(stdin=b""), HEADER)
 

@@ -44,6 +44,13 @@ class Finding(Package):
     def test_by_the_name_of_a_folder_here(self):
         self.assert_ok(self.score_with("model"), self.expected)
 
+    def test_without_a_name_no_folder_here_is_taken(self):
+        os.rename(self.path("model"), self.path("skincheck-resnet50"))
+        self.assert_ok(self.score_with("skincheck-resnet50"), self.expected)
+        result = self.run_skincheck("--version")
+        self.assertNotIn(b" in ./", result.stdout)
+        self.assertNotIn(b"tiny-sigmoid@", result.stdout)
+
     def test_by_its_name_in_the_model_path(self):
         self.assert_ok(
             self.score_with("tiny-sigmoid", env={"SKINCHECK_MODEL_PATH": str(MODELS)}), self.expected

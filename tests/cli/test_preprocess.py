@@ -98,6 +98,21 @@ class Files(SkincheckTest):
         result = self.preprocess("drop/seen", "-o", "drop/seen")
         self.assert_ok(result, HEADER)
 
+    def test_the_folder_may_be_the_one_where_it_runs(self):
+        self.write("a.png", png())
+        for folder in (".", "./", self.folder):
+            with self.subTest(folder):
+                result = self.preprocess("a.png", "--output", folder)
+                self.assert_ok(result)
+                self.assertEqual(["a.png", "a.png.png"], self.listing())
+
+    def test_it_does_not_write_into_a_folder_that_it_searches(self):
+        self.write("drop/a.png", png())
+        for arguments in (["drop", "--output", "."], ["drop/", "--output", self.folder], [".", "--output", "."]):
+            with self.subTest(arguments):
+                self.assert_fails_with(self.preprocess(*arguments), USAGE, "name another one")
+        self.assertEqual(["a.png"], self.listing("drop"))
+
     def test_nothing_is_written_outside_the_folder(self):
         self.write("a.png", png())
         self.write("work/b/c.png", png())

@@ -96,7 +96,10 @@ class Anonymised(SkincheckTest):
             (["--anonymise-paths", "none"], 2, "none"),
             (["--path-map", "map.csv"], 2, "--path-map goes with --anonymise-paths"),
             (["--anonymise-paths", "key", "--path-map", "no/map.csv"], 4, "no/map.csv"),
-            (["--anonymise-paths", "key", "--path-map", "r.csv", "-o", "r.csv"], 2, "same file"),
+            (["--anonymise-paths", "key", "--path-map", "r.csv", "-o", "r.csv"], 2, "takes part already"),
+            (["--anonymise-paths", "key", "--path-map", "./r.csv", "-o", "r.csv"], 2, "takes part already"),
+            (["--anonymise-paths", "key", "--path-map", "key"], 2, "takes part already"),
+            (["--anonymise-paths", "key", "-o", "key"], 2, "takes part already"),
         ):
             with self.subTest(arguments):
                 self.assert_fails_with(self.score(*arguments, "drop"), code, text)

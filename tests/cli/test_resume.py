@@ -122,6 +122,20 @@ class GoingOn(ResumeTest):
             self.assert_ok(self.resume("drop", model="tiny-softmax"))
             self.assertEqual(self.score("drop", model="tiny-softmax").stdout, self.read("r.csv"))
 
+    def test_a_folder_that_can_be_read_again_loses_its_row(self):
+        preexec_fn = self.losing_root_powers()
+        self.write("drop/in/a.png", png())
+        self.write("drop/b.png", png())
+        os.chmod(self.path("drop/in"), 0)
+        for _ in range(2):  # it keeps its row while it cannot be read
+            self.assertEqual(1, self.resume("drop", preexec_fn=preexec_fn).code)
+            self.assertEqual([("drop/b.png", "ok"), ("drop/in", "denied")],
+                             [(row["path"], row["status"]) for row in self.rows()])
+        os.chmod(self.path("drop/in"), 0o700)
+        self.assertEqual(0, self.resume("drop", preexec_fn=preexec_fn).code)
+        self.assertEqual([("drop/b.png", "ok"), ("drop/in/a.png", "ok")],
+                         [(row["path"], row["status"]) for row in self.rows()])
+
     def test_a_folder_without_images_can_be_resumed(self):
         os.mkdir(self.path("drop"))
         for _ in range(2):
@@ -169,6 +183,26 @@ class Refusals(ResumeTest):
         self.assertEqual(b"somebody's work\n", self.read("r.csv"))
         self.assertEqual(["drop", "r.csv"], self.listing())
         self.assert_ok(self.resume("drop", "--force"))
+
+    def test_an_output_with_a_journal_is_not_replaced_by_a_run_without_it(self):
+        self.write_images(3)
+        self.resume("drop")
+        before = self.read("r.csv")
+        result = self.score("-o", "r.csv", "drop/0000.png")
+        self.assert_fails_with(result, 2, "r.csv.skincheck", "--resume", "--force")
+        self.assertEqual(before, self.read("r.csv"))
+
+    def test_force_drops_nothing_before_the_new_run_is_sure_to_begin(self):
+        self.write_images(3)
+        self.resume("drop")
+        before = self.read("r.csv.skincheck")
+        for arguments, code in ((["--device", "cuda", f"--model={MODELS}/tiny-sigmoid"], 3), (["--model=gone/"], 3), (["--tta", "3"], 2)):
+            with self.subTest(arguments):
+                result = self.run_skincheck("--resume", "--force", "-o", "r.csv", *arguments, "drop")
+                self.assertEqual(code, result.code, result)
+                self.assertEqual(before, self.read("r.csv.skincheck"))
+        self.assertEqual(3, self.score("--resume", "--force", "-o", "new.csv", "--device", "cuda", "drop").code)
+        self.assertEqual(["drop", "r.csv", "r.csv.skincheck"], self.listing())
 
     def test_a_damaged_journal(self):
         self.write("r.csv.skincheck", b"x" * 9000)

@@ -8,6 +8,7 @@ from harness import SkincheckTest, csv_rows
 from images import BLACK, BLUE, GREEN, WHITE, png
 
 COLOURS = (WHITE, BLACK, GREEN, BLUE)
+USAGE = 2
 
 
 class ShardsTest(SkincheckTest):
@@ -152,6 +153,18 @@ class Refused(ShardsTest):
                 self.assertNotEqual(whole, changed)
                 self.write(two, os.fsencode(changed))
                 self.assertEqual(2, self.merge(one, two).code)
+
+    def test_a_part_is_a_file_and_stays_one(self):
+        parts = self.score_parts(2)
+        os.mkfifo(self.path("fifo"))
+        for part in ("-", "fifo", "/dev/stdin"):
+            with self.subTest(part):
+                result = self.merge(part, parts[0], stdin=b"")
+                self.assert_fails_with(result, USAGE, part, "a part must be a file")
+        before = self.read(parts[0])
+        for name in (parts[0], f"./{parts[0]}"):
+            self.assert_fails_with(self.merge("-o", name, *parts), USAGE, "takes part already")
+        self.assertEqual(before, self.read(parts[0]))
 
     def test_what_is_no_part(self):
         self.score("-o", "whole.csv", "drop")

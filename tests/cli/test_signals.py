@@ -13,7 +13,7 @@ import harness
 from harness import EXECUTABLE, HEADER, MODELS, SkincheckTest, csv_rows, environment, row
 from images import SCORES, WHITE, png
 
-ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+ENDS = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class WhileItWaits(SkincheckTest):
@@ -148,7 +148,20 @@ class WhileItWorks(SkincheckTest):
                 self.assertIn(b"interrupted: only the first inputs have their rows", result.stderr)
                 self.assertIn(f"{len(rows)} images: {len(rows)} scored".encode(), result.stderr)
 
-    def test_a_second_signal_of_either_kind_ends_it_at_once(self):
+    def test_two_signals_within_a_second_are_one(self):
+        """timeout(1) sends two in a row, GNU parallel two with 0.2 seconds between."""
+        self.write("a.png", png())
+        running = self.start("-q", *["a.png"] * 5000)
+        self.assertEqual(HEADER.encode(), running.line())
+        self.until_it_waits_for_its_reader(running)
+        for wait in (0, 0, 0.2):
+            time.sleep(wait)
+            running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        self.assertIsNone(running.process.poll())
+        self.assertEqual(143, running.finish().code)
+
+    def test_a_second_signal_of_any_kind_ends_it_at_once(self):
         """Nobody reads its rows, so that after the first one it can only wait."""
         self.write("a.png", png())
         for first, second in itertools.product(ENDS, ENDS):
@@ -158,6 +171,7 @@ class WhileItWorks(SkincheckTest):
                 self.until_it_waits_for_its_reader(running)
                 running.process.send_signal(first)
                 self.until_it_is_caught(running.process.pid, first)
+                time.sleep(1.1)  # before that a second one counts as the first
                 running.process.send_signal(second)
                 self.assertIn(running.process.wait(harness.PATIENCE), (-first, -second))
 
@@ -165,14 +179,16 @@ class WhileItWorks(SkincheckTest):
         """A pipe has room for small rows as long as its last page has, so it is filled to the last byte, and then all
         of the program must come to rest: what is left to be written keeps it from ending."""
         pipe = os.open(f"/proc/self/fd/{running.process.stdout.fileno()}", os.O_WRONLY | os.O_NONBLOCK)
-        self.addCleanup(os.close, pipe)
         looks_at_rest = 0
-        while looks_at_rest < 20:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    os.write(pipe, b"\n")
-            looks_at_rest = looks_at_rest + 1 if self.sleeps(running.process.pid) else 0
-            time.sleep(0.01)
+        try:
+            while looks_at_rest < 20:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(pipe, b"\n")
+                looks_at_rest = looks_at_rest + 1 if self.sleeps(running.process.pid) else 0
+                time.sleep(0.01)
+        finally:
+            os.close(pipe)  # or its reader would never see the end
 
     def sleeps(self, process: int) -> bool:
         """Whether none of its threads works or waits for a processor."""

@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::ofstream(journal_path(folder.output()), std::ios::binary)
         .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
     try {
-        use(*open_journal(folder.output(), {}, never));
+        use(*open_journal(lock_journal(folder.output(), false, never).value(), false));
     } catch (const Fatal& fatal) {
         fuzz::require_one_line(fatal.what());
     } catch (const std::bad_alloc&) {  // told as such by the program

@@ -46,7 +46,8 @@ std::vector<Row> rows_of(Journal& journal) {
 struct Opener {
     Cancellation cancellation;
     std::unique_ptr<Journal> operator()(const std::string& output, bool start_over = false) {
-        return open_journal(output, {start_over, false}, cancellation);
+        auto lock = lock_journal(output, false, cancellation);
+        return lock ? open_journal(std::move(*lock), start_over) : nullptr;
     }
 };
 
@@ -188,12 +189,13 @@ TEST_CASE("one run has a journal, and another is told") {
 
     Cancellation cancellation;
     std::unique_ptr<Journal> waited;
-    std::thread waiting([&] { waited = open_journal(folder / "o.csv", {false, true}, cancellation); });
+    std::thread waiting(
+        [&] { waited = open_journal(lock_journal(folder / "o.csv", true, cancellation).value(), false); });
     journal.reset();
     waiting.join();
     CHECK(waited != nullptr);
     cancellation.request();
-    CHECK(open_journal(folder / "o.csv", {false, true}, cancellation) == nullptr);
+    CHECK_FALSE(lock_journal(folder / "o.csv", true, cancellation));
 }
 
 TEST_CASE("a journal is private, and leaves nothing else behind") {

@@ -458,17 +458,23 @@ TEST_CASE("a model is found by folder and by name") {
           std::string("SKINCHECK_MODEL_PATH")}) {
         CHECK_MESSAGE(contains(message, place), message);
     }
-    CHECK(contains(fatal_message([] { find_model(""); }), "model \"\" is not found"));
 }
 
 TEST_CASE("a folder here that is a package is found by its bare name") {
     const TemporaryFolder folder;
     folder.write("local/model.json", "{}");
+    folder.write(std::string(default_model_name) + "/model.json", "{}");
     const auto before = std::filesystem::current_path();
     std::filesystem::current_path(folder.path());
     const std::string found = find_model("local");
+    const std::string default_one = find_model(default_model_name);
+    std::string unnamed;
+    const std::string message = fatal_message([&] { unnamed = find_model(""); });  // where none is installed
     std::filesystem::current_path(before);
     CHECK(found == "./local");
+    CHECK(default_one == "./" + std::string(default_model_name));
+    CHECK_FALSE(unnamed.starts_with("."));
+    CHECK_FALSE(contains(message, "./"));
 }
 
 TEST_CASE("a sigmoid's output is the malignancy") {

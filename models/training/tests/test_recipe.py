@@ -12,14 +12,14 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from skincheck_training import calibrate, train
+from skincheck_training import calibrate, network, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment, shrink
 from skincheck_training.data import DataError, check_splits, fingerprint, left_out, read_table
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
 from skincheck_training.metrics import operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity
-from skincheck_training.network import only_malignancy
+from skincheck_training.network import build_network, only_malignancy
 
 HEADER = "file,malignant,group,split,source"
 ROWS = ["a.png,1,g1,train,x", "b.png,0,g2,train,x", "c.png,1,g3,val,x", "d.png,0,g4,val,y"]
@@ -407,6 +407,42 @@ class Training(unittest.TestCase):
         single = only_malignancy(network)
         self.assertEqual(single(batch).shape, (2, 1))
         self.assertTrue(torch.allclose(single(batch)[:, 0], network(batch)[:, 0]))
+
+
+class StartingWeights(unittest.TestCase):
+    def test_a_file_of_large_weights_starts_as_one_of_usual_weights_does(self):
+        """Batch norm hides their size from the outputs; Adam's steps would not."""
+        torch.manual_seed(1)
+        usual, large = build_network(), build_network()
+        pixels = torch.randn(2, 3, 64, 64)
+        usual.train()(pixels)  # statistics that are not those of an empty network
+        large.load_state_dict(usual.state_dict())
+        with torch.no_grad():
+            for number, (convolution, norm) in enumerate(network._normed_convolutions(large)):
+                factor = 2 + number % 10
+                convolution.weight *= factor
+                norm.running_mean *= factor
+                norm.running_var *= factor**2
+        for one in (usual, large):
+            network.level(one)
+            one.eval()
+        for (first, _), (second, _) in zip(*map(network._normed_convolutions, (usual, large)), strict=True):
+            wanted = network.SPREAD * (2 / first.weight[0].numel()) ** 0.5
+            self.assertAlmostEqual(first.weight.square().mean().sqrt().item() / wanted, 1, places=3)
+            self.assertTrue(torch.allclose(first.weight, second.weight, rtol=1e-4))
+        with torch.no_grad():
+            self.assertTrue(torch.allclose(usual(pixels), large(pixels), rtol=1e-2, atol=1e-3))
+        self.assertEqual(53, len(list(network._normed_convolutions(usual))))
+
+    def test_outputs_stay_as_they_were(self):
+        torch.manual_seed(1)
+        one = build_network()
+        pixels = torch.randn(2, 3, 64, 64)
+        one.train()(pixels)
+        with torch.no_grad():
+            before = one.eval()(pixels)
+            network.level(one)
+            self.assertTrue(torch.allclose(before, one(pixels), rtol=1e-2, atol=1e-3))
 
 
 class Rounding(unittest.TestCase):
