@@ -20,6 +20,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import traceback
 from dataclasses import asdict, replace
 
 import numpy
@@ -33,7 +34,7 @@ from .goals import GOALS
 from .network import build_network, load_backbone
 from .ready import get_ready
 from .settings import Settings
-from .train import Task, Trained, adopt, train
+from .train import Task, Trained, adopt, best_so_far, train
 
 SIGNIFICANT_BITS = 14  # of the weights that come back; the package rounds to 12
 PART = 15_000_000  # bytes of a file of the weights
@@ -87,12 +88,12 @@ def learn(options: argparse.Namespace) -> None:
     torch.manual_seed(settings.seed)
     network = build_network(goal.outputs(settings))
     load_backbone(network, options.bundle / about["weights"])
-    network.to(options.device)
     options.results.mkdir(parents=True, exist_ok=True)
+    task = _task(options.bundle, settings.side)  # forks, so before a card is begun with
+    network.to(options.device)
+    print(f"{len(task.train)} images to learn, {len(task.val)} to validate", flush=True)
     with tempfile.TemporaryDirectory() as work:
-        task = _task(options.bundle, settings.side)
-        print(f"{len(task.train)} images to learn, {len(task.val)} to validate", flush=True)
-        trained = train(network, task, settings, pathlib.Path(work), about["origin"], options.workers, options.seconds)
+        trained = _learned(network, task, settings, pathlib.Path(work), about["origin"], options)
         for name in ("train.log", "curves.png"):
             shutil.copyfile(pathlib.Path(work) / name, options.results / name)
     content = pack_state(network.state_dict())
@@ -104,7 +105,20 @@ def learn(options: argparse.Namespace) -> None:
         "sha256": hashlib.sha256(content).hexdigest(), "trained": asdict(trained),
     }
     (options.results / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{options.results}: epoch {trained.figures['epoch']} of {len(settings.sizes())}, {len(content) / 1e6:.1f} MB")
+    print(f"{options.results}: epoch {trained.figures['epoch']} of {len(trained.history)}, {len(content) / 1e6:.1f} MB")
+
+
+def _learned(network, task: Task, settings: Settings, work: pathlib.Path, origin: str, options) -> Trained:
+    """Whatever ends it early: the machine may not be there a second time."""
+    try:
+        return train(network, task, settings, work, origin, options.workers, options.seconds)
+    except Exception as error:
+        traceback.print_exc()
+        trained = best_so_far(network, work)
+        if trained is None:
+            raise
+        print(f"training ended by {type(error).__name__}: what comes back is the best of the last checkpoint", file=sys.stderr)
+        return trained
 
 
 def _task(bundle: pathlib.Path, side: int) -> Task:
@@ -191,7 +205,7 @@ def run(arguments: list[str] | None) -> None:
     learning.add_argument("--workers", type=int, default=0, help="processes that load images")
     learning.add_argument("--stages", type=stages, help="others than those that were packed; unpack wants the same then")
     learning.add_argument("--batch-size", type=int, help="likewise")
-    learning.add_argument("--seconds", type=float, default=float("inf"), help="after which no epoch is begun")
+    learning.add_argument("--seconds", type=float, default=float("inf"), help="that the stages share, in place of their numbers of epochs")
     unpacking = commands.add_parser("unpack", help="further options are the recipe's")
     unpacking.add_argument("results", type=path)
     options, recipe = parser.parse_known_args(arguments)

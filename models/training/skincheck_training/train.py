@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import itertools
 import math
 import pathlib
 import time
@@ -21,7 +22,9 @@ from .network import normalise
 from .settings import Settings
 
 SAVE_EVERY = 600  # seconds; what a kill may cost
-SOON = 30  # seconds; an epoch that ends sooner after the last checkpoint makes none, for on a card it may take seconds
+SOON = 60  # seconds; an epoch that ends sooner after the last checkpoint makes none, for on a card it may take seconds
+LOOKED_AT = 50  # steps after which the losses are looked at: a look makes a card wait
+USUAL_BATCH = 32  # that the settings' rates and average are meant for
 COUNTED = ("epoch", "step", "loss", "history", "best", "machines")  # what a checkpoint holds besides tensors
 # Validation images are so much wider than the training crops of their stage: crops show a part, and so lesions larger. In
 # the last stage they are as wide as the network's input; before it this saves most of the time.
@@ -76,7 +79,7 @@ def predict(
     device = _device(network)
     outputs = []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=not exact and bfloat16_pays(device)):
-        for chosen in numpy.array_split(indices, max(1, len(indices) // 32)):
+        for chosen in numpy.array_split(indices, max(1, len(indices) // (32 if device.type == "cpu" else 256))):
             batch = torch.from_numpy(numpy.ascontiguousarray(pixels[chosen])).to(device).permute(0, 3, 1, 2)
             batch = batch if size is None else shrink(batch, size)
             outputs.append(network(_arrange(normalise(batch))).float().cpu())
@@ -93,25 +96,26 @@ def train(
     drown the others, and stages are measured on images of another size. The state goes to work/checkpoint.pt every ten
     minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of images,
     labels and starting weights) goes on from there, another one is a ValueError. Order and augmentation come from seed,
-    epoch and step alone, so neither interruptions nor `workers` (processes that load) change the result. After `seconds`
-    no epoch is begun.
+    epoch and step alone, so on a CPU neither interruptions nor `workers` (processes that load) change the result.
+
+    With `seconds`, for a machine that is lent, the clock decides in place of the number of epochs: the stages share the time
+    in proportion to their epochs, the rates fall with it, and nothing stops early.
     """
-    torch.use_deterministic_algorithms(True, warn_only=_device(network).type != "cpu")
+    torch.use_deterministic_algorithms(_device(network).type == "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over each new tensor, changes no result
     network.to(memory_format=torch.channels_last)
-    run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers)
+    run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers, seconds)
     if run.history:
         _write_history(work, run.history)
-    sizes = settings.sizes()
-    began, first = time.monotonic(), run.epoch
+    first = run.epoch
     with (work / "train.log").open("a", encoding="utf-8") as log:
-        for epoch in range(run.epoch, len(sizes)):
+        for epoch in itertools.count(run.epoch):
             started = time.monotonic()
-            if reason := "time is over" if started - began > seconds else run.over():
-                print(f"{reason}: training ends after {epoch} of {len(sizes)} epochs", flush=True)
+            if reason := run.over():
+                print(f"{reason}: training ends after {epoch} epochs", flush=True)
                 break
             run.note_machine()
-            run.learn(sizes[epoch])
+            run.learn()
             run.validate()
             _write_history(work, run.history)
             if time.monotonic() - run.saved > SOON:
@@ -123,10 +127,22 @@ def train(
     if run.epoch > first:
         run.save()
     if run.best is None:
-        raise ValueError(f"no epoch ended within {seconds} seconds")
+        raise ValueError(f"{seconds} seconds are too few for a step")
     draw_curves(work / "history.csv", work / "curves.png")
     network.load_state_dict(run.best["state"])
     return Trained(run.best["figures"], run.history, run.machines)
+
+
+def best_so_far(network: torch.nn.Module, work: pathlib.Path) -> Trained | None:
+    """Of a training that did not come to its end: as train() leaves it; nothing when no epoch is in its checkpoint."""
+    checkpoint = work / "checkpoint.pt"
+    if not checkpoint.exists():
+        return None
+    state = torch.load(checkpoint, weights_only=True, map_location=_device(network))
+    if not state["best"]:
+        return None
+    network.load_state_dict(state["best"]["state"])
+    return Trained(state["best"]["figures"], state["history"], state["machines"])
 
 
 def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, trained: Trained) -> None:
@@ -135,7 +151,7 @@ def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathli
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
         raise ValueError(f"{checkpoint} is there already; remove it, or name another --work")
-    run = _Run(network, task, settings, checkpoint, origin, workers=0)
+    run = _Run(network, task, settings, checkpoint, origin)
     run.epoch, run.history, run.machines = len(settings.sizes()), trained.history, trained.machines
     run.best = {"figures": trained.figures, "state": network.state_dict()}
     run.save()
@@ -144,47 +160,77 @@ def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathli
 class _Run:
     """A training under way: all that a checkpoint holds, and the steps that change it."""
 
-    def __init__(self, network, task: Task, settings: Settings, checkpoint: pathlib.Path, origin: str, workers: int) -> None:
+    def __init__(
+        self, network, task: Task, settings: Settings, checkpoint: pathlib.Path, origin: str, workers: int = 0,
+        seconds: float = math.inf,
+    ) -> None:
         self.network, self.task, self.settings, self.workers = network, task, settings, workers
+        self.seconds, self.began = seconds, time.monotonic()
         self.checkpoint, self.origin = checkpoint, origin
         self.goal = GOALS[settings.learn]
         self.loss_of = self.goal.loss(settings, task.diagnosis[task.train])
         self.average = copy.deepcopy(network)
+        states = zip(self.average.state_dict().values(), network.state_dict().values(), strict=True)
+        self.averaged = [(kept, new) for kept, new in states if kept.is_floating_point()]
         self.optimiser = _optimiser(network, settings)
         self.steps = math.ceil(len(epoch_order(task, settings, 0)) / settings.batch_size)  # of an epoch
-        total = self.steps * len(settings.sizes())
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step / total, settings))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(self.progress(step), settings))
         self.device = _device(network)
         self.epoch, self.step, self.loss, self.history, self.best, self.machines = 0, 0, 0.0, [], None, []
         self.saved = -math.inf
+        self.stream: Iterator[tuple[torch.Tensor, torch.Tensor]] | None = None
+        self.losses: list[torch.Tensor] = []  # of the last steps
+        self.size = 0  # of the epoch's crops
         if checkpoint.exists():
             self._resume()
 
+    def progress(self, step: int) -> float:
+        """From 0 to 1, after so many steps in all."""
+        if math.isfinite(self.seconds):
+            return min(1.0, (time.monotonic() - self.began) / self.seconds)
+        return step / (self.steps * len(self.settings.sizes()))
+
     def over(self) -> str:
-        """Why it stops early; empty if it does not. Before the last stage the rates are high, and nothing is decided."""
+        """Why training ends now; empty if it does not. Before the last stage the rates are high, and it goes on whatever the
+        figures are."""
         best, sizes = self.best and self.best["figures"], self.settings.sizes()
+        if self.progress(self.epoch * self.steps) >= 1:
+            return "all is learned"
+        if math.isfinite(self.seconds):
+            return ""
         patient = not best or best["size"] != sizes[-1] or self.epoch - 1 - best["epoch"] < self.settings.patience
         return "" if patient else f"no better epoch in {self.settings.patience}"
 
-    def learn(self, size: int) -> None:
-        """The rest of an epoch."""
+    def learn(self) -> None:
+        """The rest of an epoch, or what there is time for."""
+        sizes = self.settings.sizes()
+        self.size = sizes[min(int(self.progress(self.epoch * self.steps) * len(sizes) + 1e-9), len(sizes) - 1)]
         self.network.train()
         begun = time.monotonic()
         progress = tqdm(self._batches(), f"epoch {self.epoch}", self.steps, initial=self.step, disable=None, leave=False)
         for chosen, pixels in progress:
-            loss = self._step(chosen, pixels, size)
-            if not math.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss} in epoch {self.epoch}, step {self.step}: lower the rate")
+            self.losses.append(self._step(chosen.numpy(), pixels))
             self.step += 1
-            self.loss += loss
-            progress.set_postfix_str(f"loss {self.loss / self.step:.4f}", refresh=False)
+            if len(self.losses) == LOOKED_AT:
+                self._add_losses()
+                progress.set_postfix_str(f"loss {self.loss / self.step:.4f}", refresh=False)
             if time.monotonic() - max(begun, self.saved) > SAVE_EVERY:
                 self.save()
+            if math.isfinite(self.seconds) and self.progress(0) >= 1:
+                break
+        self._add_losses()
+
+    def _add_losses(self) -> None:
+        if self.losses:
+            loss = torch.stack(self.losses).double().sum().item()
+            self.losses = []
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} in epoch {self.epoch}, by step {self.step}: lower the rate")
+            self.loss += loss
 
     def validate(self) -> None:
         """Ends the epoch: figures of the averaged weights; the best are kept."""
-        task = self.task
-        size = self.settings.sizes()[self.epoch]
+        task, size = self.task, self.size
         last = size == self.settings.sizes()[-1]
         width = self.settings.side if last else min(self.settings.side, round(VALIDATED * size))
         outputs = predict(self.average, task.pixels, task.val, width)
@@ -195,7 +241,7 @@ class _Run:
         figures = {
             "epoch": self.epoch,
             "size": size,
-            "train_loss": round(self.loss / self.steps, 6),
+            "train_loss": round(self.loss / max(1, self.step), 6),
             "val_loss": round(loss.item(), 6),
             "val_auc": round(roc_auc(truth, logits), 6),
             CHOSEN_BY: round(sum(by_source.values()) / len(by_source), 6),
@@ -221,6 +267,7 @@ class _Run:
             self.machines.append(machine)
 
     def save(self) -> None:
+        self._add_losses()
         partial = self.checkpoint.with_suffix(".part")
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
         numbers = {name: getattr(self, name) for name in (*COUNTED, "origin")}
@@ -247,19 +294,30 @@ class _Run:
             setattr(self, name, state.get(name, getattr(self, name)))  # machines were not noted at first
         print(f"{self.checkpoint}: going on at epoch {self.epoch}, step {self.step} of {self.steps}", flush=True)
 
-    def _batches(self) -> Iterator[tuple[numpy.ndarray, torch.Tensor]]:
+    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Indices and pixels (uint8 N×H×W×3) of the epoch's steps from self.step on."""
-        batches = numpy.array_split(epoch_order(self.task, self.settings, self.epoch), self.steps)[self.step :]
-        items = _Items(self.task.pixels, self.settings, self.epoch)
-        loader = torch.utils.data.DataLoader(items, batch_sampler=batches, num_workers=self.workers)
-        return zip(batches, loader, strict=True)
+        if self.stream is None:  # one for all epochs: the processes that load go on while the last epoch is validated
+            items = _Items(self.task.pixels, self.settings)
+            loader = torch.utils.data.DataLoader(
+                items, batch_sampler=self._all_batches(), num_workers=self.workers, pin_memory=self.device.type == "cuda"
+            )
+            self.stream = iter(loader)
+        return itertools.islice(self.stream, self.steps - self.step)
 
-    def _step(self, chosen: numpy.ndarray, pixels: torch.Tensor, size: int) -> float:
-        settings, device = self.settings, self.device
+    def _all_batches(self) -> Iterator[list[tuple[int, int]]]:
+        """(epoch, index) of each image, from where it is now on and without an end."""
+        first, done = self.epoch, self.step
+        for epoch in itertools.count(first):
+            batches = numpy.array_split(epoch_order(self.task, self.settings, epoch), self.steps)
+            for batch in batches[done if epoch == first else 0 :]:
+                yield [(epoch, index) for index in batch.tolist()]
+
+    def _step(self, chosen: numpy.ndarray, pixels: torch.Tensor) -> torch.Tensor:
+        settings, device, size = self.settings, self.device, self.size
         seed = int(numpy.random.SeedSequence((settings.seed, self.epoch, self.step)).generate_state(1)[0])
         torch.manual_seed(seed)  # dropout
         generator = torch.Generator().manual_seed(seed)
-        batch = pixels.to(device).permute(0, 3, 1, 2)
+        batch = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
         batch = normalise(augment(batch, size, generator) if settings.augmented else shrink(batch, size))
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_pays(device)):
@@ -271,31 +329,31 @@ class _Run:
         self.optimiser.step()
         self.schedule.step()
         taken = self.epoch * self.steps + self.step
-        _move_average(self.average, self.network, min(settings.average, (1 + taken) / (10 + taken)))
-        return loss.item()
+        decay = settings.average ** (settings.batch_size / USUAL_BATCH)
+        _move_average(self.averaged, min(decay, (1 + taken) / (10 + taken)))
+        return loss.detach()
 
 
 class _Items(torch.utils.data.Dataset):
-    """Single images, with artefacts drawn on if augmented; what chance draws depends on seed, epoch and image alone."""
+    """Index and pixels of (epoch, index), with artefacts drawn on if augmented; what chance draws depends on seed, epoch and
+    image alone."""
 
-    def __init__(self, pixels: numpy.ndarray, settings: Settings, epoch: int) -> None:
-        self.pixels, self.settings, self.epoch = pixels, settings, epoch
+    def __init__(self, pixels: numpy.ndarray, settings: Settings) -> None:
+        self.pixels, self.settings = pixels, settings
 
-    def __getitem__(self, index: int) -> torch.Tensor:
+    def __getitem__(self, place: tuple[int, int]) -> tuple[int, torch.Tensor]:
+        epoch, index = place
         pixels = numpy.asarray(self.pixels[index])
         if self.settings.augmented:
-            pixels = add_artefacts(pixels, numpy.random.default_rng((self.settings.seed, self.epoch, int(index))))
-        return torch.from_numpy(numpy.array(pixels))
+            pixels = add_artefacts(pixels, numpy.random.default_rng((self.settings.seed, epoch, index)))
+        return index, torch.from_numpy(numpy.array(pixels))
 
 
 @torch.no_grad()
-def _move_average(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> None:
-    """An exponential average of weights and of batch norm's statistics."""
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+def _move_average(averaged: list[tuple[torch.Tensor, torch.Tensor]], decay: float) -> None:
+    """An exponential average of weights and of batch norm's statistics, as (average, new)."""
+    kept, new = zip(*averaged, strict=True)
+    torch.optim.swa_utils.get_ema_multi_avg_fn(decay)(kept, new, None)
 
 
 def _device(network: torch.nn.Module) -> torch.device:
@@ -319,14 +377,14 @@ def _rate(progress: float, settings: Settings) -> float:
 
 
 def _optimiser(network: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW; biases and batch norm do not decay."""
-    groups = {}
+    """AdamW; biases and batch norm do not decay. Rates go with the square root of the batch size (Malladi 2022)."""
+    groups, larger = {}, math.sqrt(settings.batch_size / USUAL_BATCH)
     for name, parameter in network.named_parameters():
         depth = next(number for number, layer in enumerate(LAYERS) if name.startswith(layer))
         groups.setdefault((depth, parameter.ndim > 1), []).append(parameter)
     rates = [settings.head_rate, *(settings.rate * settings.layer_decay**below for below in range(len(LAYERS) - 1))]
     chosen = [
-        {"params": parameters, "lr": rates[depth], "weight_decay": settings.weight_decay if decays else 0.0}
+        {"params": parameters, "lr": larger * rates[depth], "weight_decay": settings.weight_decay if decays else 0.0}
         for (depth, decays), parameters in groups.items()
     ]
     return torch.optim.AdamW(chosen, fused=True)

@@ -1,5 +1,7 @@
 """A training on another machine: what goes there, what comes back."""
 
+import contextlib
+import io
 import json
 import pathlib
 import sys
@@ -117,10 +119,47 @@ class ThereAndBack(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "weights.* are not what was written there"):
             self.run_here("unpack", self.folder / "results")
 
-    def test_no_epoch_is_begun_after_the_time(self):
-        with unittest.mock.patch.object(train.time, "monotonic", iter(range(0, 10_000, 10)).__next__):
-            result = self.learn("--seconds", 15)
+    def test_the_stages_share_the_time(self):
+        """A clock that goes on by a second with each step: three stages of 20, 10 and 10 of 40 seconds."""
+        now, original, rates = 0.0, train._Run._step, []
+
+        def step(run, *arguments):
+            nonlocal now
+            now += 1
+            loss = original(run, *arguments)
+            rates.append(run.schedule.get_last_lr()[0])
+            return loss
+
+        with (
+            unittest.mock.patch.object(train._Run, "_step", step),
+            unittest.mock.patch.object(train, "time", unittest.mock.Mock(monotonic=lambda: now)),
+        ):
+            result = self.learn("--seconds", 40, "--stages", "16:2,20:1,24:1", "--batch-size", 5)
+        history = result["trained"]["history"]
+        self.assertEqual([row["size"] for row in history], [16] * 5 + [20] * 3 + [24] * 2)
+        self.assertEqual(len(rates), 40)
+        self.assertEqual(rates[-1], 0)
+        self.assertTrue(all(later < earlier for earlier, later in zip(rates[3:], rates[4:], strict=False)))
+        self.ready.settings = replace(self.ready.settings, stages=((16, 2), (20, 1), (24, 1)), batch_size=5)
+        self.run_here("unpack", self.folder / "results")
+
+    def test_what_was_learned_before_a_fault_comes_back(self):
+        original = train._Run.validate
+
+        def validate(run):
+            if run.epoch == 1:
+                raise RuntimeError("out of memory")
+            original(run)
+
+        with (
+            unittest.mock.patch.object(train._Run, "validate", validate),
+            unittest.mock.patch.object(train, "SOON", -1),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+        ):
+            result = self.learn()
         self.assertEqual(len(result["trained"]["history"]), 1)
+        self.assertIn("out of memory", said.getvalue())
+        self.run_here("unpack", self.folder / "results")
 
 
 if __name__ == "__main__":

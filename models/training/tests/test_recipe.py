@@ -269,9 +269,10 @@ class Augmentation(unittest.TestCase):
 
     def test_without_augmentation_the_pixels_are_the_images(self):
         plain = train.Settings(augmented=False)
-        items = train._Items(self.pixels[None], plain, epoch=0)
-        self.assertTrue((items[0].numpy() == self.pixels).all())
-        batch = items[0][None].permute(0, 3, 1, 2)
+        index, pixels = train._Items(self.pixels[None], plain)[3, 0]
+        self.assertEqual(index, 0)
+        self.assertTrue((pixels.numpy() == self.pixels).all())
+        batch = pixels[None].permute(0, 3, 1, 2)
         self.assertTrue(torch.equal(shrink(batch, 64), batch.float()))
         self.assertEqual(shrink(batch, 48).shape, (1, 3, 48, 48))
 
@@ -396,10 +397,12 @@ class Training(unittest.TestCase):
         self.assertEqual(sorted(whole), list(range(51)))
 
     def test_rates_fall_from_the_head_down(self):
-        optimiser = train._optimiser(small_network(), self.SETTINGS)
+        optimiser = train._optimiser(small_network(), train.Settings())
         rates = {group["lr"] for group in optimiser.param_groups}
         lowest = self.SETTINGS.rate * self.SETTINGS.layer_decay**4
         self.assertEqual({round(rate, 12) for rate in rates}, {self.SETTINGS.head_rate, round(lowest, 12)})
+        fourfold = train._optimiser(small_network(), train.Settings(batch_size=128))
+        self.assertAlmostEqual(max(group["lr"] for group in fourfold.param_groups), 2 * max(rates))
 
     def test_the_package_has_malignancy_alone(self):
         network = small_network().eval()
