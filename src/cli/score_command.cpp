@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace skincheck::cli {
@@ -145,6 +146,15 @@ std::optional<JournalLock> lock_for(const ScoreOptions& options, const Cancellat
     if (stat(options.output.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
         throw Fatal(ExitCode::usage,
                     fmt::format("--resume: {} is no file that can be gone on with", options.output));
+    }
+    // SQLite puts a file of its own beside the journal, NAME.skincheck-journal, and no name has more than 255
+    // bytes.
+    constexpr std::size_t longest_name = 255 - std::string_view(".skincheck-journal").size();
+    if (options.output.size() - (options.output.rfind('/') + 1) > longest_name) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("--resume: the name of {} is too long for a journal beside it; {} bytes are the most",
+                        options.output, longest_name));
     }
     return lock_journal(options.output, options.wait_for_lock, cancellation);
 }

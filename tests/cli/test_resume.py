@@ -204,6 +204,12 @@ class Refusals(ResumeTest):
         self.assertEqual(3, self.score("--resume", "--force", "-o", "new.csv", "--device", "cuda", "drop").code)
         self.assertEqual(["drop", "r.csv", "r.csv.skincheck"], self.listing())
 
+    def test_a_name_that_leaves_no_room_for_the_journals(self):
+        self.write("a.png", png())
+        self.assert_fails_with(self.score("--resume", "-o", "n" * 238, "a.png"), 2, "237 bytes are the most")
+        self.assert_ok(self.score("--resume", "-o", "n" * 237, "a.png"))
+        self.assertNotIn("n" * 238 + ".skincheck", self.listing())
+
     def test_a_damaged_journal(self):
         self.write("r.csv.skincheck", b"x" * 9000)
         self.assert_fails_with(self.resume("drop"), 4, "r.csv.skincheck is damaged", "--force")
