@@ -7,6 +7,24 @@
 #include <unordered_map>
 
 namespace skincheck {
+namespace {
+
+[[noreturn]] void refuse_nothing_in_common(const Truth& truth, const Results& results) {
+    if (results.cases.empty() && !results.faults.empty()) {
+        const Fault& fault = results.faults.front();
+        throw Fatal(ExitCode::usage, fmt::format("{}: no row has a usable score ({} {})", results.file,
+                                                 fault.count, fault.what));
+    }
+    const auto first = [](const auto& cases) { return cases.empty() ? "" : cases.front().id; };
+    throw Fatal(
+        ExitCode::usage,
+        fmt::format(
+            "no image is both in {} ({} cases, first id '{}') and in {} ({} usable scores, first id '{}')",
+            truth.file, truth.cases.size(), first(truth.cases), results.file, results.cases.size(),
+            first(results.cases)));
+}
+
+}  // namespace
 
 Joined join(const Truth& truth, const Results& results) {
     std::unordered_map<std::string_view, const ResultCase*> by_id;
@@ -38,19 +56,7 @@ Joined join(const Truth& truth, const Results& results) {
         }
     }
     if (joined.truth.empty()) {
-        if (results.cases.empty() && !results.faults.empty()) {
-            const Fault& fault = results.faults.front();
-            throw Fatal(ExitCode::usage, fmt::format("{}: no row has a usable score ({} {})", results.file,
-                                                     fault.count, fault.what));
-        }
-        const auto first = [](const auto& cases) { return cases.empty() ? "" : cases.front().id; };
-        throw Fatal(
-            ExitCode::usage,
-            fmt::format(
-                "no image is both in {} ({} cases, first id '{}') and in {} ({} usable scores, first id "
-                "'{}')",
-                truth.file, truth.cases.size(), first(truth.cases), results.file, results.cases.size(),
-                first(results.cases)));
+        refuse_nothing_in_common(truth, results);
     }
     const auto malignant = std::count(joined.sample.malignant.begin(), joined.sample.malignant.end(), 1);
     if (malignant == 0 || static_cast<std::size_t>(malignant) == joined.truth.size()) {

@@ -51,14 +51,15 @@ def epoch_order(task: Task, settings: Settings, epoch: int) -> numpy.ndarray:
     Benign images are the more redundant ones, most of all in the largest source; and where one source is malignant more
     often than the others, its look becomes a sign of malignancy.
     """
-    order = numpy.random.default_rng((settings.seed, epoch)).permutation(task.train)
+    random = numpy.random.default_rng((settings.seed, epoch))
+    order = random.permutation(task.train)
     malignant, source = task.malignant[order], task.source[order]
     kept = malignant.copy()
     for name in numpy.unique(source):
         benign = numpy.flatnonzero((source == name) & ~malignant)
         most = math.ceil(settings.benign_share * numpy.count_nonzero((source == name) & malignant)) or len(benign)
         kept[benign[:most]] = True
-    return order[kept]
+    return random.permutation(order[kept])  # or an epoch would end with malignant images alone
 
 
 @dataclass(frozen=True)

@@ -393,6 +393,8 @@ class Training(unittest.TestCase):
             self.assertEqual((source[chosen] == "a").sum(), 4 + 8)
         self.assertEqual(set(numpy.concatenate(epochs)), set(range(51)))
         self.assertEqual(epochs[3].tolist(), train.epoch_order(task, train.Settings(benign_share=2.0), 3).tolist())
+        places = [numpy.flatnonzero(malignant[chosen]).mean() / len(chosen) for chosen in epochs]
+        self.assertAlmostEqual(numpy.mean(places), 0.5, delta=0.05)  # mixed, from the start of an epoch to its end
         whole = train.epoch_order(task, train.Settings(benign_share=0), 0)
         self.assertEqual(sorted(whole), list(range(51)))
 
