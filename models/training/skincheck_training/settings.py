@@ -9,8 +9,8 @@ class Settings:
     stages: tuple[tuple[int, int], ...] = ((96, 6), (128, 7), (160, 2))  # side of the training crops, epochs of it
     benign_share: float = 2.0  # benign images for each malignant one of the same source, at most, in an epoch; 0: all
     batch_size: int = 32
-    rate: float = 1e-4  # of the highest block: half a percent of its weights a step, see network.level()
-    head_rate: float = 2e-4  # with 1.5e-3 the head swings: 2,048 features that are never negative all push one way
+    rate: float = 2e-4  # of the highest block: a percent of its weights a step, see network.level()
+    head_rate: float = 1e-3
     layer_decay: float = 0.85  # of the rate from each block to the one below
     weight_decay: float = 0.02
     positive_weight: float = 2.0
