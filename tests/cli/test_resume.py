@@ -345,7 +345,7 @@ class Killed(ResumeTest):
         expected = self.score("drop").stdout
         begun = time.monotonic()
         self.resume("drop")
-        whole = time.monotonic() - begun
+        whole = max(time.monotonic() - begun, 3)  # so that some are killed after the journal was written
         self.assertEqual(expected, self.read("r.csv"))
         chance = random.Random(6)
         killed, series, gone_on = 0, 0, 0
