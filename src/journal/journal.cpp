@@ -1,13 +1,10 @@
 #include "skincheck/journal.hpp"
 
 #include "journal/database.hpp"
-#include "journal/lock.hpp"
 #include "output/destination.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -356,32 +353,6 @@ std::unique_ptr<Journal> make_database(JournalLock lock) {
 
 std::string journal_path(const std::string& output) {
     return output + ".skincheck";
-}
-
-JournalLock::~JournalLock() {
-    if (descriptor_ < 0) {
-        return;
-    }
-    struct stat status {};
-    if (fstat(descriptor_, &status) == 0 && status.st_size == 0) {
-        unlink(file_.c_str());
-    }
-    close(descriptor_);
-}
-
-std::optional<JournalLock> lock_journal(const std::string& output, bool wait,
-                                        const Cancellation& cancellation) {
-    const std::string file = journal_path(output);
-    int lock = lock_file(file);
-    while (lock < 0) {
-        pollfd stop{cancellation.fd(), POLLIN, 0};
-        constexpr int patience = 200;  // milliseconds
-        if (!wait || (poll(&stop, 1, patience) > 0 && cancellation.requested())) {
-            return std::nullopt;
-        }
-        lock = lock_file(file);
-    }
-    return JournalLock(file, lock);
 }
 
 std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over) {
