@@ -175,9 +175,10 @@ std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::stri
 // Path names go into their map when their turn comes: those that were done before are in it.
 class MappedRows final : public Rows {
   public:
-    MappedRows(std::unique_ptr<Rows> rows, const std::string& file) : rows_(std::move(rows)), map_(file) {}
+    MappedRows(std::unique_ptr<Rows> rows, std::unique_ptr<PathMap> map)
+        : rows_(std::move(rows)), map_(std::move(map)) {}
     std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override {
-        return mapped_into(map_, rows_->begin(std::move(source)));
+        return mapped_into(*map_, rows_->begin(std::move(source)));
     }
     void write(const Row& row) override { rows_->write(row); }
     void end(const Summary& summary, bool complete) override { rows_->end(summary, complete); }
@@ -188,11 +189,12 @@ class MappedRows final : public Rows {
 
   private:
     std::unique_ptr<Rows> rows_;
-    const PathMap map_;
+    const std::unique_ptr<PathMap> map_;
 };
 
 // Without a journal the rows go out as they come.
-std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal) {
+std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal,
+                               std::unique_ptr<PathMap> map) {
     const Format format = options.format.value_or(Format::csv);
     const bool whole_only = provenance.shard && !options.output.empty();
     std::unique_ptr<Rows> rows;
@@ -209,8 +211,8 @@ std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& pr
         }
         rows = std::make_unique<JournaledRows>(*journal, options.output, format, provenance, whole_only);
     }
-    if (!options.path_map.empty()) {
-        rows = std::make_unique<MappedRows>(std::move(rows), options.path_map);
+    if (map) {
+        rows = std::make_unique<MappedRows>(std::move(rows), std::move(map));
     }
     return rows;
 }
@@ -255,9 +257,8 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    if (options.resume) {
-        check_writable(options.output);  // told now if it cannot be written, and not after a night
-    }
+    check_writable(options.output);  // told now if it cannot be written, and not after a night
+    auto map = options.path_map.empty() ? nullptr : std::make_unique<PathMap>(options.path_map);
     if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
         journal = open_journal(std::move(*lock), true);
     }
@@ -265,7 +266,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                                {target.device.name(), std::string(to_string(target.engine)),
                                 std::string(to_string(target.precision)), model.spec, threshold,
                                 options.views, options.common.input.shard},
-                               journal.get());
+                               journal.get(), std::move(map));
     console.detail(
         fmt::format("model {} from {}, {}, threshold {}, views {}, jobs {}, networks {}, batch size {}",
                     model.spec.id(), model.directory, target.name(), threshold, options.views,

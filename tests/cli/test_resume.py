@@ -203,13 +203,16 @@ class Refusals(ResumeTest):
         self.write_images(3)
         self.resume("drop")
         before = self.read("r.csv.skincheck")
-        for arguments, code in ((["--device", "cuda", f"--model={MODELS}/tiny-sigmoid"], 3), (["--model=gone/"], 3), (["--tta", "3"], 2)):
+        self.write("key", "x" * 16)
+        no_map = [f"--model={MODELS}/tiny-sigmoid", "--anonymise-paths", "key", "--path-map", "no/map.csv"]
+        no_card = ["--device", "cuda", f"--model={MODELS}/tiny-sigmoid"]
+        for arguments, code in ((no_card, 3), (["--model=gone/"], 3), (["--tta", "3"], 2), (no_map, 4)):
             with self.subTest(arguments):
                 result = self.run_skincheck("--resume", "--force", "-o", "r.csv", *arguments, "drop")
                 self.assertEqual(code, result.code, result)
                 self.assertEqual(before, self.read("r.csv.skincheck"))
         self.assertEqual(3, self.score("--resume", "--force", "-o", "new.csv", "--device", "cuda", "drop").code)
-        self.assertEqual(["drop", "r.csv", "r.csv.skincheck"], self.listing())
+        self.assertEqual(["drop", "key", "r.csv", "r.csv.skincheck"], self.listing())
 
     def test_a_name_that_leaves_no_room_for_the_journals(self):
         self.write("a.png", png())
