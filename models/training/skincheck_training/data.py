@@ -148,11 +148,14 @@ def fingerprint(examples: list[Example], *more: str) -> str:
     return key.hexdigest()
 
 
-def pack_path(examples: list[Example], draft: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
-    """Where prepared_pixels() keeps the pack of these files and the steps of the package `draft`."""
+def _pack_path(examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
     spec = json.loads((draft / "model.json").read_text())
     key = hashlib.sha256()
     key.update(json.dumps([spec["preprocess"], spec["input"]["height"], spec["input"]["width"]]).encode())
+    version = subprocess.run([skincheck, "--version"], stdout=subprocess.PIPE, check=False).stdout.splitlines()
+    for line in version:  # another decoder or another release may give other pixels
+        if line.startswith((b"skincheck ", b"OpenCV ", b"decoders ")):
+            key.update(line)
     for example in examples:
         key.update(os.fsencode(example.path) + f"\0{example.path.stat().st_size}\0".encode())
     return cache / f"prepared-{key.hexdigest()[:16]}.npy"
@@ -163,9 +166,10 @@ def prepared_pixels(
 ) -> numpy.ndarray:
     """The examples as the network would see them before normalisation: uint8 N×H×W×3, RGB, memory-mapped.
 
-    `draft` is a model package whose model.json names the steps. The pack is made once for a list of files and steps.
+    `draft` is a model package whose model.json names the steps. The pack is made once for a list of files, steps, and the
+    versions of skincheck and its decoders.
     """
-    pack = pack_path(examples, draft, cache)
+    pack = _pack_path(examples, skincheck, draft, cache)
     if not pack.exists():
         spec = json.loads((draft / "model.json").read_text())
         height, width = spec["input"]["height"], spec["input"]["width"]

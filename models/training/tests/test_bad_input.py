@@ -28,6 +28,8 @@ ROWS = [
 SKINCHECK = f"""#!{sys.executable}
 import csv, sys
 from PIL import Image
+if "--version" in sys.argv:
+    sys.exit()
 output = sys.argv[sys.argv.index("--output") + 1]
 rows = csv.writer(sys.stdout)
 rows.writerow(["path", "output", "status", "error"])

@@ -15,13 +15,24 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from skincheck_training import calibrate, network, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment, shrink
-from skincheck_training.data import DataError, check_splits, fingerprint, left_out, read_table
+from skincheck_training.data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
 from skincheck_training.metrics import operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity
 from skincheck_training.network import build_network, only_malignancy
 
 HEADER = "file,malignant,group,split,source"
+# Answers as `skincheck --version` and `skincheck preprocess` do, and counts the latter.
+STAND_IN = """#!{python}
+import sys
+from PIL import Image
+if "--version" in sys.argv:
+    sys.exit(print({version!r}))
+output = sys.argv[sys.argv.index("--output") + 1] + "/a.png"
+Image.new("RGB", (2, 2), ({grey},) * 3).save(output)
+open({count!r}, "a").write("x")
+print("path,output,status,error", sys.stdin.read().strip(chr(0)) + f",{{output}},ok,", sep=chr(10))
+"""
 ROWS = ["a.png,1,g1,train,x", "b.png,0,g2,train,x", "c.png,1,g3,val,x", "d.png,0,g4,val,y"]
 
 
@@ -202,6 +213,23 @@ class Table(unittest.TestCase):
         swapped = ["a.png,0,g1,train,x", "b.png,1,g2,train,x", *ROWS[2:]]
         self.assertNotEqual(first, fingerprint(self.read(*swapped), "weights"))
         self.assertNotEqual(first, fingerprint(self.read(*ROWS[:3], ROWS[3].replace("val,y", "val,x")), "weights"))
+
+
+class Pixels(unittest.TestCase):
+    def test_they_are_prepared_once_for_a_version_of_skincheck(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "a.png").write_text("")
+            (folder / "model.json").write_text('{"preprocess": [], "input": {"height": 2, "width": 2}}')
+            example = Example(folder / "a.png", "a.png", True, "mel", "g", "train", "all", {})
+            skincheck, counted = folder / "skincheck", folder / "count"
+            for version, grey in (("skincheck 1", 10), ("skincheck 1", 10), ("skincheck 2", 20), ("skincheck 2", 20)):
+                with self.subTest(version):
+                    skincheck.write_text(STAND_IN.format(python=sys.executable, version=version, grey=grey, count=str(counted)))
+                    skincheck.chmod(0o755)
+                    pixels = prepared_pixels([example], skincheck, folder, folder / "cache")
+                    self.assertEqual(grey, pixels[0, 0, 0, 0])
+            self.assertEqual("xx", counted.read_text())
 
 
 class LeavingOut(unittest.TestCase):
