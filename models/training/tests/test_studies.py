@@ -1,4 +1,4 @@
-"""Quick checks of ablate and leave_one_source_out: their tables. try_recipe runs them whole."""
+"""Quick checks of ablate, leave_one_source_out and measure_model: their tables. try_recipe runs them whole."""
 
 import dataclasses
 import importlib.machinery
@@ -9,10 +9,13 @@ import sys
 import tempfile
 import unittest
 
+import numpy
+
 RECIPE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(RECIPE))
 
 from comparison.results import check_stems
+from skincheck_training.calibrate import logit, sigmoid
 from skincheck_training.data import DataError, Example
 
 
@@ -85,6 +88,24 @@ class LeavingOneSourceOut(unittest.TestCase):
         figures = {name: {"value": 0.9, "low": 0.8, "high": 0.95} for name in ("roc_auc", "sensitivity", "specificity")}
         lines = script("leave_one_source_out").markdown([("x", 1234, 56, figures, 0.91)]).splitlines()
         self.assertEqual(lines[2], "| x | 1,234 | 56 | 0.900 (0.800 to 0.950) | 0.900 | 0.900 | 0.910 |")
+
+
+class MeasuringAModel(unittest.TestCase):
+    def test_calibration_is_undone(self):
+        raw = numpy.array([0.1, 0.1, 0.1, 0.1, 0.9, 0.9])
+        truth = {"a": True, "b": False, "c": False, "d": False, "e": True, "f": True}
+        calibration = {"kind": "platt", "slope": 0.7, "intercept": -0.4}
+        given = dict(zip(truth, sigmoid(0.7 * logit(raw) - 0.4).tolist(), strict=True))
+        # Four are said 0.1, and a quarter of them is; two are said 0.9, and all are.
+        wanted = (4 * 0.15 + 2 * 0.1) / 6
+        found = script("measure_model").uncalibrated_ece(given, truth, calibration)
+        self.assertAlmostEqual(found, wanted, places=9)
+
+    def test_a_figure_without_value_or_interval(self):
+        figure = script("measure_model").figure
+        self.assertEqual(figure({"value": None, "reason": "no benign case"}), "-")
+        self.assertEqual(figure({"value": 1.0, "low": None, "high": None}), "1.0000")
+        self.assertEqual(figure({"value": 0.91234, "low": 0.9, "high": 0.92}, 3), "0.912 (0.900 to 0.920)")
 
 
 if __name__ == "__main__":
