@@ -45,6 +45,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
                         help="of the prepared images and of the network's input, in pixels (224)")
     parser.add_argument("--stages", type=stages, default=Settings.stages, metavar="SIZE:EPOCHS,...",
                         help="side of the training crops in pixels, and for how long (96:6,128:7,160:2)")
+    parser.add_argument("--restart", type=positive, action="append", default=[], metavar="EPOCHS",
+                        help="after so many epochs the rates rise and fall once more; may be repeated")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")

@@ -40,6 +40,7 @@ def get_ready(options: argparse.Namespace) -> Ready:
     settings = Settings(
         side=options.side,
         stages=options.stages,
+        restarts=tuple(options.restart),
         batch_size=options.batch_size,
         seed=options.seed,
         learn=options.learn,

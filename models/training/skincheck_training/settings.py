@@ -1,12 +1,15 @@
 """The numbers of a training. They are in the checkpoint, which no other settings can go on from, and in model.json."""
 
-from dataclasses import asdict, dataclass
+import bisect
+import itertools
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
 class Settings:
     side: int = 224  # of the prepared images and of the network's input, in pixels
     stages: tuple[tuple[int, int], ...] = ((96, 6), (128, 7), (160, 2))  # side of the training crops, epochs of it
+    restarts: tuple[int, ...] = ()  # numbers of epochs after which warm-up and cosine begin anew
     benign_share: float = 2.0  # benign images for each malignant one of the same source, at most, in an epoch; 0: all
     batch_size: int = 32
     rate: float = 2e-4  # of the highest block: a percent of its weights a step, see network.level()
@@ -24,14 +27,40 @@ class Settings:
     learn: str = "malignancy"  # or "diagnoses"; see goals.py
     diagnosis_balance: float = 0.5  # with "diagnoses": 0 takes them as often as they come, 1 makes the rare ones equal
 
+    def __post_init__(self) -> None:
+        bounds = (0, *self.restarts, len(self.sizes()))
+        if any(first >= end for first, end in itertools.pairwise(bounds)):
+            told = ", ".join(map(str, self.restarts))
+            raise ValueError(f"rates cannot restart after {told} of {bounds[-1]} epochs: each cycle needs one at least")
+
     @classmethod
     def of_json(cls, stored: dict) -> "Settings":
         """From an asdict() that went through JSON, which has no tuples."""
-        return cls(**stored | {"stages": tuple(map(tuple, stored["stages"]))})
+        return cls(**stored | {"stages": tuple(map(tuple, stored["stages"])), "restarts": tuple(stored.get("restarts", ()))})
 
     def sizes(self) -> list[int]:
         """The side of the crops, for each epoch."""
         return [size for size, epochs in self.stages for _ in range(epochs)]
+
+    def cycle(self, epoch: float) -> tuple[int, int]:
+        """First epoch of the cycle of rates that this one is in, and the one after its last."""
+        bounds, number = (0, *self.restarts, len(self.sizes())), bisect.bisect_right(self.restarts, epoch)
+        return bounds[number], bounds[number + 1]
+
+    def go_on_from(self, stored: dict, epochs: int) -> bool:
+        """Whether `epochs` epochs with the settings `stored`, an asdict(), are all cycles before one of these settings' restarts."""
+        if epochs not in self.restarts:
+            return False
+        before = {"restarts": tuple(epoch for epoch in self.restarts if epoch < epochs), "stages": self._stages_until(epochs)}
+        return not replace(self, **before).differences(stored)
+
+    def _stages_until(self, epochs: int) -> tuple[tuple[int, int], ...]:
+        until = []
+        for size, length in self.stages:
+            if epochs > 0:
+                until.append((size, min(length, epochs)))
+            epochs -= length
+        return tuple(until)
 
     def differences(self, stored: dict) -> list[str]:
         """Names of what is otherwise in `stored`, an asdict(); what it does not know yet had the default."""

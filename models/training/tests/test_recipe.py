@@ -1,5 +1,6 @@
 """Quick checks of the recipe's parts; nothing is trained. From models/training: python -m unittest discover tests"""
 
+import dataclasses
 import itertools
 import pathlib
 import sys
@@ -360,6 +361,44 @@ class Training(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "is of other data or starting weights"):
                 checkpoint = pathlib.Path(killed) / "checkpoint.pt"
                 train._Run(small_network(), self.task_of_other_data(), self.SETTINGS, checkpoint, "another", 0)
+
+    def test_a_training_that_has_ended_goes_on_with_another_cycle(self):
+        longer = dataclasses.replace(self.SETTINGS, stages=((24, 1), (32, 2), (40, 2)), restarts=(3,))
+        with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as added:
+            self.run_once(pathlib.Path(added))
+            for others in ({"restarts": ()}, {"seed": 2}, {"stages": ((24, 2), (32, 1), (40, 2))}, {"restarts": (2,)}):
+                with (
+                    self.subTest(others),
+                    unittest.mock.patch.object(self, "SETTINGS", dataclasses.replace(longer, **others)),
+                    self.assertRaisesRegex(ValueError, "is of other settings"),
+                ):
+                    self.run_once(pathlib.Path(added))
+            with unittest.mock.patch.object(self, "SETTINGS", longer):
+                wanted, figures = self.run_once(pathlib.Path(whole))
+                found, again = self.run_once(pathlib.Path(added))
+            self.assertEqual(figures, again)
+            self.assertGreater(figures["epoch"], 2)
+            for name, value in wanted.items():
+                self.assertTrue(torch.equal(value, found[name]), name)
+
+    def test_rates_rise_and_fall_in_each_cycle(self):
+        settings = train.Settings(stages=((24, 4),), restarts=(1,), batch_size=1, warm_up=0.1)
+        with tempfile.TemporaryDirectory() as folder:
+            run = train._Run(small_network(), self.task_of_other_data(), settings, pathlib.Path(folder) / "none", "origin")
+        self.assertEqual(run.steps, 40)
+        rates = [run.rate(step) for step in range(161)]
+        for first, end in ((0, 40), (40, 160)):
+            top = first + (end - first) // 10
+            self.assertLess(rates[first], 0.02)
+            self.assertAlmostEqual(rates[top], 1)
+            self.assertEqual(sorted(rates[first : top + 1]), rates[first : top + 1])
+            self.assertEqual(sorted(rates[top:end], reverse=True), rates[top:end])
+            self.assertLess(rates[end - 1], 0.01)
+
+    def test_cycles_without_an_epoch_are_refused(self):
+        for restarts in ((3,), (0,), (2, 1), (1, 1)):
+            with self.subTest(restarts), self.assertRaisesRegex(ValueError, "each cycle needs one"):
+                train.Settings(stages=((24, 1), (32, 2)), restarts=restarts)
 
     def test_training_that_stopped_early_is_over(self):
         """The same command makes the package again from the checkpoint; it must not learn on."""
