@@ -72,11 +72,17 @@ def evaluate(
 ) -> dict:
     """The figures of `skincheck evaluate`, at the results' own threshold unless another is named. With `clusters` the
     intervals draw images of one group together."""
+    more = [] if threshold is None else ["--threshold", str(threshold)]
+    return evaluation(skincheck, truth, results, clusters, more)["figures"]
+
+
+def evaluation(
+    skincheck: pathlib.Path, truth: pathlib.Path, results: pathlib.Path, clusters: bool, more: list[str]
+) -> dict:
+    """All that `skincheck evaluate` says of one file of results, with `more` of its options."""
     command = [skincheck, "evaluate", "--quiet", "--format", "json", "--truth", truth, "--id-column", "file"]
     command += ["--label-column", "malignant", "--positive", "1", "--cluster", "group" if clusters else "none"]
-    if threshold is not None:
-        command += ["--threshold", str(threshold)]
-    done = subprocess.run([*command, results], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *more, results], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DataError(f"skincheck evaluate ended with exit code {done.returncode}: {done.stderr.strip()}")
-    return json.loads(done.stdout)["evaluations"][0]["figures"]
+    return json.loads(done.stdout)["evaluations"][0]

@@ -101,8 +101,8 @@ def train(
     drown the others, and stages are measured on images of another size. The state goes to work/checkpoint.pt every ten
     minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of images,
     labels and starting weights) goes on from there, another one is a ValueError; but where a cycle of the rates has ended,
-    further ones may be added (settings.restarts). Order and augmentation come from seed,
-    epoch and step alone, so on a CPU neither interruptions nor `workers` (processes that load) change the result.
+    further ones may be added (settings.restarts). Order and augmentation come from seed, epoch and step alone, so on a CPU
+    neither interruptions nor `workers` (processes that load) change the result.
 
     With `seconds`, for a machine that is lent, the clock decides in place of the number of epochs: the stages share the time
     in proportion to their epochs, the rates fall with it, and nothing stops early.
@@ -371,8 +371,8 @@ class _Items(torch.utils.data.Dataset):
 
 
 def _keep_freed_memory() -> None:
-    """Activations of each step take the place of the last one's. Otherwise glibc gives them back and the kernel clears their
-    pages anew: with crops of 128 pixels 230,000 to 300,000 page faults a step and 7 to 20 % of the time."""
+    """Activations of each step take the place of the last one's; otherwise glibc gives them back, and the kernel spends a
+    noticeable part of each step on clearing their pages anew."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     for parameter, value in MALLOC.values() if mallopt else ():
         mallopt(parameter, value)
