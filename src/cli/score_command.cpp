@@ -192,14 +192,13 @@ class MappedRows final : public Rows {
     const std::unique_ptr<PathMap> map_;
 };
 
-// Without a journal the rows go out as they come.
+// Without a journal the rows go out to the destination as they come.
 std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal,
-                               std::unique_ptr<PathMap> map) {
+                               std::unique_ptr<Destination> destination, std::unique_ptr<PathMap> map) {
     const Format format = options.format.value_or(Format::csv);
     const bool whole_only = provenance.shard && !options.output.empty();
     std::unique_ptr<Rows> rows;
     if (journal == nullptr) {
-        auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
         auto writer = make_writer(format, provenance, *destination);
         rows = std::make_unique<StreamedRows>(std::move(destination), std::move(writer), whole_only);
     } else {
@@ -257,7 +256,13 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (cancellation.requested()) {  // while it was loaded; a FIFO would be waited for all the same
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    check_writable(options.output);  // told now if it cannot be written, and not after a night
+    // Told now if it cannot be written, and not after a night.
+    std::unique_ptr<Destination> destination;
+    if (options.resume) {
+        check_writable(options.output);
+    } else {
+        destination = options.output.empty() ? standard_output() : atomic_file(options.output);
+    }
     auto map = options.path_map.empty() ? nullptr : std::make_unique<PathMap>(options.path_map);
     if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
         journal = open_journal(std::move(*lock), true);
@@ -266,7 +271,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                                {target.device.name(), std::string(to_string(target.engine)),
                                 std::string(to_string(target.precision)), model.spec, threshold,
                                 options.views, options.common.input.shard},
-                               journal.get(), std::move(map));
+                               journal.get(), std::move(destination), std::move(map));
     console.detail(
         fmt::format("model {} from {}, {}, threshold {}, views {}, jobs {}, networks {}, batch size {}",
                     model.spec.id(), model.directory, target.name(), threshold, options.views,
