@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import stat
@@ -14,10 +15,11 @@ import unittest
 
 import harness
 from harness import EXECUTABLE, MODELS, PATIENCE, SOURCE, Result, SkincheckTest, csv_rows, environment, setting
+from images import BLACK, WHITE, png
 
 EXAMPLES = SOURCE / "examples"
 DRAWN = sorted(os.listdir(EXAMPLES / "images"))
-ODD_NAMES = [b"a, b.jpg", b'quote".jpg', b"line\nend.jpg", b"no-utf8-\xff.jpg", b"-dash.jpg"]
+ODD_NAMES = [b"a, b.jpg", b'quote".jpg', b"line\nend.jpg", b"carriage\rreturn.jpg", b"no-utf8-\xff.jpg", b"-dash.jpg"]
 
 
 class ExampleTest(SkincheckTest):
@@ -27,16 +29,16 @@ class ExampleTest(SkincheckTest):
         os.symlink(MODELS / "tiny-sigmoid", self.path("models/skincheck-resnet50"))
         os.mkdir(self.path("drop"))
 
-    def example(self, script: str, *arguments: str, models: str = "models") -> Result:
-        return self.run_here([EXAMPLES / script, *arguments], models)
+    def example(self, script: str, *arguments: str, **options) -> Result:
+        return self.run_here([EXAMPLES / script, *arguments], **options)
 
     def shell(self, command: str) -> Result:
         return self.run_here(["sh", "-c", command])
 
-    def run_here(self, command: list, models: str = "models") -> Result:
+    def run_here(self, command: list, models: str = "models", **variables: str) -> Result:
         path = os.path.dirname(EXECUTABLE) + os.pathsep + os.environ["PATH"]
-        done = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL,
-                              env=environment(PATH=path, SKINCHECK_MODEL_PATH=self.path(models), HOME=self.folder),
+        variables = {"PATH": path, "SKINCHECK_MODEL_PATH": self.path(models), "HOME": self.folder, **variables}
+        done = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, env=environment(**variables),
                               capture_output=True, timeout=PATIENCE, check=False)
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -68,8 +70,10 @@ class Dump(ExampleTest):
         self.write("drop/bad.jpg", "no image")
         result = self.example("score-isic-dump", "drop", "out.csv")
         self.assertEqual(1, result.code)
-        self.assertIn(b"status ok: 5\nstatus unsupported: 1\n", result.stdout)
+        self.assertIn(b"status ok: 6\nstatus unsupported: 1\n", result.stdout)
         rows = csv_rows(self.read("out.sorted.csv"))
+        self.assertCountEqual(csv_rows(self.read("out.csv")), rows)
+        self.assertEqual(sorted(self.read("out.csv")), sorted(self.read("out.sorted.csv")))  # and quoted the same
         self.assertEqual({os.fsdecode(b"drop/" + name) for name in [*ODD_NAMES, b"bad.jpg"]}, {r["path"] for r in rows})
         self.assertEqual(("drop/bad.jpg", ""), (rows[-1]["path"], rows[-1]["malignancy"]))
 
@@ -174,6 +178,19 @@ class Cron(DropFolderTest):
         self.assertEqual({good: "ok", bad: "unsupported", young: "ok"}, self.statuses())
         self.assertEqual([], self.listing("drop"))
 
+    def test_a_folder_for_what_was_scored_without_one_for_the_rest_is_refused(self):
+        self.put(b"a.jpg")
+        result = self.cron("done")
+        self.assertEqual((2, b""), result[:2])
+        self.assertTrue(result.stderr.startswith(b"usage: examples/cron-drop-folder "), result.stderr)
+        self.assertEqual((["a.jpg"], False), (self.listing("drop"), os.path.exists(self.path("state"))))
+
+    def test_the_drop_folder_is_the_one_below_the_current_folder(self):
+        path = self.put(b"a.jpg")
+        self.write("elsewhere/drop/b.jpg", "no image")
+        self.assertEqual(Result(0, b"", b""), self.cron(CDPATH=self.path("elsewhere")))
+        self.assertEqual({path: "ok"}, self.statuses())
+
     def test_the_line_in_crontab_does_the_same(self):
         line, = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if line.startswith("*")]
         path = self.put(b"a.jpg")
@@ -218,8 +235,8 @@ class MoveDone(DropFolderTest):
         if shutil.which("jq") is None:
             self.skipTest("jq is not installed")
 
-    def score_drop(self) -> None:
-        self.assertLessEqual(self.score("--format", "jsonl", "--output", "results.jsonl", "drop").code, 1)
+    def score_drop(self, **options) -> None:
+        self.assertLessEqual(self.score("--format", "jsonl", "--output", "results.jsonl", "drop", **options).code, 1)
 
     def move(self, *more: str) -> Result:
         return self.example("move-done", "drop", "results.jsonl", "done", "failed", *more)
@@ -281,6 +298,35 @@ class MoveDone(DropFolderTest):
         self.assertEqual(["a.jpg"], self.listing("drop"))
         self.assertFalse(os.path.exists(self.path("done/a.jpg")))
 
+    def test_what_took_the_place_of_a_scored_file_stays_though_it_is_older(self):
+        self.put(b"a.jpg")
+        kept = self.put(b"b.jpg")
+        self.age(os.fsencode(self.write("begun", "")), 60)
+        self.score_drop()
+        self.write("other.jpg", "not scored")
+        self.age(os.fsencode(self.path("other.jpg")), 7200)
+        os.rename(self.path("other.jpg"), kept)
+        result = self.move("begun")
+        self.assertEqual(1, result.code)
+        self.assertIn(b"drop/b.jpg stays: it may have changed", result.stderr)
+        self.assertEqual((["a.jpg"], ["b.jpg"]), (self.listing("done"), self.listing("drop")))
+
+    def test_what_the_network_has_no_number_for_will_not_get_better(self):
+        for name, colour in (("black.png", BLACK), ("white.png", WHITE)):
+            self.put_bytes(name, png(colour))
+        self.score_drop(model="tiny-nan")
+        self.assertEqual(["model_error", "ok"], sorted(self.statuses("results.jsonl").values()))
+        self.assertEqual(Result(0, b"", b""), self.move())
+        self.assertEqual((["black.png"], ["white.png"]), (self.listing("done"), self.listing("failed")))
+
+    def test_the_folders_may_be_named_by_way_of_others(self):
+        self.put(b"a.jpg")
+        self.put_bytes("bad.jpg", b"no image")
+        self.score_drop()
+        result = self.example("move-done", "drop", "results.jsonl", "drop/../done", "drop/../failed")
+        self.assertEqual(Result(0, b"", b""), result)
+        self.assertEqual((["a.jpg"], ["bad.jpg"]), (self.listing("done"), self.listing("failed")))
+
     def test_only_what_lies_in_the_drop_folder_is_moved(self):
         self.put(b"a.jpg")
         for name in ("beside.jpg", "dropped/c.jpg"):
@@ -301,19 +347,56 @@ class MoveDone(DropFolderTest):
         self.assertEqual(["a.jpg"], self.listing("drop"))
 
 
-class Parallel(DropFolderTest):
+class ShardsTest(DropFolderTest):
+    def setUp(self):
+        super().setUp()
+        for name in [*ODD_NAMES, b"c.jpg", b"d.jpg"]:
+            self.put(name)
+
+    def whole(self, *arguments: str) -> bytes:
+        return self.score(*arguments, self.path("drop")).stdout
+
+    def check_endings(self, shards) -> None:
+        """`shards` gets RESULTS and SHARDS. The parts get the ending of RESULTS, and csv if it has none."""
+        os.mkdir(self.path("version 1.0"))
+        for name, ending in (("out", "csv"), ("version 1.0/out", "csv"), ("version 1.0/out.json", "json")):
+            with self.subTest(name):
+                result = shards(name, "2")
+                self.assertEqual(0, result.code, result)
+                self.assertEqual(self.whole("--format", ending), self.read(name))
+                self.assertIn(f"2-of-2.{ending}", self.listing(f"{name}.parts"))
+
+
+class Slurm(ShardsTest):
+    """Without a Slurm: `slurm_localhost` beside this file starts one."""
+
+    SBATCH = """#!/usr/bin/env bash
+tasks=1
+while [[ $1 == -* ]]; do
+    [[ $1 != --array=* ]] || tasks=${1##*-}
+    shift
+done
+for ((i = 1; i <= tasks; i++)); do SLURM_ARRAY_TASK_ID=$i "$@" >&2 || exit; done
+echo 17
+"""
+
+    def test_the_parts_make_the_output_of_one_run_whatever_its_ending(self):
+        os.chmod(self.write("bin/sbatch", self.SBATCH), 0o700)
+        path = os.pathsep.join([self.path("bin"), os.path.dirname(EXECUTABLE), os.environ["PATH"]])
+        self.check_endings(lambda *arguments: self.example("slurm/submit", "drop", *arguments, PATH=path))
+
+
+class Parallel(ShardsTest):
     def setUp(self):
         super().setUp()
         if shutil.which("parallel") is None:
             self.skipTest("GNU parallel is not installed")
-        for name in [*ODD_NAMES, b"c.jpg", b"d.jpg"]:
-            self.put(name)
 
     def shards(self, *arguments: str) -> Result:
         return self.example("parallel-shards", "drop", *arguments)
 
-    def whole(self, *arguments: str) -> bytes:
-        return self.score(*arguments, self.path("drop")).stdout
+    def test_results_may_have_any_ending_or_none(self):
+        self.check_endings(self.shards)
 
     def test_the_parts_make_the_output_of_one_run(self):
         for count in ("1", "3", "12"):
@@ -360,6 +443,27 @@ class Pipe(ExampleTest):
         printed = [line.split("\t") for line in result.stdout.decode().splitlines()]
         self.assertEqual(sorted(expected), sorted((float(malignancy), path) for malignancy, path in printed))
         self.assertTrue(0 < len(expected) < len(rows))
+
+
+class Folders(ExampleTest):
+    # From the start of a script to where it asks for the folder that it lies in.
+    START = re.compile(rb'#!/usr/bin/env bash\n.*?cd "\$\(dirname "\$\{BASH_SOURCE\[0\]\}"\)[^\n]*\n', re.DOTALL)
+    PLACES = ("examples/*", "examples/slurm/*", "scripts/*", "tests/examples/*", "tests/gpu/*", ".ci/*")
+
+    def test_every_script_finds_its_own_whatever_cdpath_says(self):
+        files = [path for place in self.PLACES for path in sorted(SOURCE.glob(place)) if path.is_file()]
+        starts = {path.relative_to(SOURCE): self.START.match(path.read_bytes()) for path in files}
+        scripts = {str(name): start[0] for name, start in starts.items() if start}
+        self.assertLessEqual({"examples/pipe", "examples/slurm/submit", "scripts/test"}, set(scripts))
+        for name, start in scripts.items():
+            with self.subTest(name):
+                self.write(name, start + b'printf "%s\\n" "${here:-${source:-$PWD}}"\n')
+                os.makedirs(self.path(f"elsewhere/{os.path.dirname(name)}"), exist_ok=True)
+                found = self.run_here(["bash", name])
+                places = (self.folder, os.path.dirname(self.path(name)))
+                self.assertIn(os.fsdecode(found.stdout), [f"{place}\n" for place in places])
+                self.assertEqual(found, self.run_here(["bash", name], CDPATH=self.path("elsewhere")))
+                self.assertEqual(found, self.run_here(["bash", name], CDPATH=self.folder))
 
 
 class Drawing(ExampleTest):
