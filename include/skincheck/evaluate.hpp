@@ -48,6 +48,7 @@ struct Truth {
     std::string file;
     std::string layout;  ///< how it was read, for a person: "ISIC 2018, malignant: MEL, BCC, AKIEC"
     std::vector<std::string> classes;  ///< diagnoses, in the table's order; empty for a binary truth
+    std::vector<std::string> malignant_classes;  ///< of a table with a column for each class
     std::vector<std::string>
         columns;  ///< further columns of the truth or of the metadata: age, sex, lesion_id ...
     std::vector<TruthCase> cases;              ///< in the file's order, each id once
@@ -88,6 +89,8 @@ struct Results {
 struct ResultsOptions {
     std::string id_column;     ///< empty: path, or one of the names that ISIC's tables have
     std::string score_column;  ///< empty: malignancy, or one of the usual names
+    /// Of a submission with a column for each class, those whose sum is the score; empty: by the layout.
+    std::vector<std::string> malignant_classes;
 };
 
 /// Reads what skincheck writes (CSV, JSON, JSON Lines), submissions in ISIC's layouts, or any CSV of id and
@@ -263,7 +266,7 @@ struct Miss {
 struct EvaluateOptions {
     FigureOptions figures;
     std::optional<double> threshold;  ///< nothing: the one in the results, else 0.5
-    std::string cluster;  ///< column; empty: patient_id or lesion_id if there; "none": each case by itself
+    std::string cluster;  ///< column; empty: patient_id, else lesion_id; "none": each case by itself
     std::vector<std::string> by;  ///< columns; "diagnosis" is also the class of a truth with classes
     std::vector<std::pair<Aim, double>> aims;
     bool with_curves = true;  ///< the report needs them, table and JSON do not
@@ -275,7 +278,7 @@ struct Evaluation {
     std::string results_file, results_sha256, model;
     double threshold = undefined;
     bool threshold_assumed = false;  ///< neither given nor in the results: 0.5
-    std::string cluster;             ///< the column, or empty
+    std::string cluster;             ///< the column, or empty; "patient_id or lesion_id" when both count
     std::size_t clusters = 0;
     Figures figures;
     std::vector<OperatingPoint> operating_points;

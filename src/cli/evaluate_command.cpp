@@ -29,9 +29,13 @@ void warn(const Report& report, Console& console) {
 
 ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
     const Truth truth = read_truth(command.truth, command.truth_options);
+    ResultsOptions results_options = command.results_options;
+    if (!command.truth_options.positive.empty()) {
+        results_options.malignant_classes = truth.malignant_classes;
+    }
     std::vector<Results> results;
     for (const std::string& file : command.results) {
-        results.push_back(read_results(file, command.results_options));
+        results.push_back(read_results(file, results_options));
     }
     // Before the work: what cannot be written is told at once, and not after a table that looks like success.
     for (const std::string& file : {command.output, command.report}) {

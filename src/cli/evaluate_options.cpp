@@ -1,9 +1,9 @@
 #include "cli/command_line.hpp"
 
-#include <boost/algorithm/string/classification.hpp>
-#include <boost/algorithm/string/split.hpp>
+#include <boost/tokenizer.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace skincheck::cli {
@@ -23,8 +23,8 @@ void add_lists(CLI::App& app, const char* name, std::vector<std::string>& values
     app.add_option_function<std::string>(
            name,
            [&values](const std::string& text) {
-               std::vector<std::string> parts;
-               boost::algorithm::split(parts, text, boost::algorithm::is_any_of(","));
+               const boost::escaped_list_separator<char> comma("", ",", "\"");  // a quoted name may hold one
+               const boost::tokenizer parts(text, comma);
                values.insert(values.end(), parts.begin(), parts.end());
            },
            help)
@@ -128,6 +128,12 @@ void check(const EvaluateCommandOptions& command) {
     }
     if (command.results.size() == 2 && command.results[0] == command.results[1]) {
         throw Fatal(ExitCode::usage, fmt::format("{} is named twice", command.results[0]));
+    }
+    const auto of_standard_input =
+        std::count(command.results.begin(), command.results.end(), "-") + (command.truth == "-" ? 1 : 0) +
+        (command.truth_options.metadata == "-" ? 1 : 0);
+    if (of_standard_input > 1) {
+        throw Fatal(ExitCode::usage, "'-' is named twice, and standard input can be read once");
     }
     if (!command.images.empty() && command.report.empty()) {
         throw Fatal(ExitCode::usage, "--images goes with --report");

@@ -10,19 +10,50 @@
 namespace skincheck {
 namespace {
 
-// The column whose values say which cases belong together; nothing when each stands by itself.
-std::optional<std::size_t> cluster_column(const Truth& truth, const std::string& wanted) {
+// Of all patients where they are known; of the lesions of those cases whose patient is not.
+std::vector<std::size_t> usual_cluster_columns(const Truth& truth) {
+    std::vector<std::size_t> columns;
+    for (const std::string_view name : {"patient_id", "lesion_id"}) {
+        const auto column = find_column(truth.columns, name);
+        if (!column) {
+            continue;
+        }
+        const auto unknown = static_cast<std::size_t>(
+            std::count_if(truth.cases.begin(), truth.cases.end(),
+                          [&](const TruthCase& known) { return is_unknown(known.values[*column]); }));
+        if (unknown < truth.cases.size()) {
+            columns.push_back(*column);
+        }
+        if (unknown == 0) {
+            break;
+        }
+    }
+    return columns;
+}
+
+// The columns whose values say which cases belong together, the first that tells one counts; none when each
+// case stands by itself.
+std::vector<std::size_t> cluster_columns(const Truth& truth, const std::string& wanted) {
     if (wanted.empty()) {
-        return first_column(truth.columns, {"patient_id", "lesion_id"});
+        return usual_cluster_columns(truth);
     }
     if (wanted == "none") {
-        return std::nullopt;
+        return {};
     }
     const auto found = find_column(truth.columns, wanted);
     if (!found) {
         throw Fatal(ExitCode::usage, fmt::format("--cluster: {} has no column '{}'", truth.file, wanted));
     }
-    return found;
+    return {*found};
+}
+
+std::string names_of(const std::vector<std::size_t>& columns, const Truth& truth) {
+    std::string names;
+    for (const std::size_t column : columns) {
+        names += names.empty() ? "" : " or ";
+        names += truth.columns[column];
+    }
+    return names;
 }
 
 // Wrong calls of one kind, the most wrong first.
@@ -50,9 +81,9 @@ Evaluation evaluate_one(const Truth& truth, const Results& results, const Evalua
     evaluation.threshold = options.threshold.value_or(results.threshold.value_or(0.5));
     evaluation.threshold_assumed = !options.threshold && !results.threshold;
     evaluation.clusters = joined.truth.size();
-    if (const auto column = cluster_column(truth, options.cluster)) {
-        evaluation.cluster = truth.columns[*column];
-        evaluation.clusters = set_clusters(joined, *column);
+    if (const auto columns = cluster_columns(truth, options.cluster); !columns.empty()) {
+        evaluation.cluster = names_of(columns, truth);
+        evaluation.clusters = set_clusters(joined, columns);
     }
     FigureOptions of_figures = options.figures;
     of_figures.threshold = evaluation.threshold;
@@ -81,8 +112,8 @@ Comparison compare_both(const Truth& truth, const Results& first, const Results&
                         const EvaluateOptions& options) {
     Joined a = join(truth, first);
     const Joined b = join(truth, second);
-    if (const auto column = cluster_column(truth, options.cluster)) {
-        set_clusters(a, *column);
+    if (const auto columns = cluster_columns(truth, options.cluster); !columns.empty()) {
+        set_clusters(a, columns);
     }
     std::vector<std::size_t> common;
     std::vector<double> scores;

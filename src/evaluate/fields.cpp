@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 namespace skincheck {
 namespace {
@@ -82,6 +83,11 @@ std::optional<double> number_or_none(std::string_view text) {
     return std::nullopt;
 }
 
+bool is_unknown(std::string_view text) {
+    const auto number = number_or_none(text);
+    return number && std::isnan(*number);
+}
+
 std::vector<std::string> column_names(const std::vector<std::string_view>& fields) {
     std::vector<std::string> names;
     names.reserve(fields.size());
@@ -111,6 +117,14 @@ std::size_t need_column(const std::string& file, const std::vector<std::string>&
                                                  shown(name), listed(columns)));
     }
     return *column;
+}
+
+void refuse_twin(const std::string& file, const std::vector<std::string>& columns, std::size_t column) {
+    if (std::count(columns.begin(), columns.end(), columns[column]) > 1) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: the column {} is there twice; leave one of the two away", file,
+                                shown(columns[column])));
+    }
 }
 
 std::optional<std::size_t> first_column(const std::vector<std::string>& columns,

@@ -26,6 +26,9 @@ std::optional<double> number_of(std::string_view text);
 /// NaN for an empty text and what stands for none (NA, null ...); nothing for what is no number.
 std::optional<double> number_or_none(std::string_view text);
 
+/// An empty text, or what stands for none: NA, null, NaN ...
+bool is_unknown(std::string_view text);
+
 /// The names of a header, trimmed.
 std::vector<std::string> column_names(const std::vector<std::string_view>& fields);
 
@@ -35,6 +38,9 @@ std::optional<std::size_t> find_column(const std::vector<std::string>& columns, 
 /// As find_column(); Fatal (usage) that names `option` and the columns when there is none.
 std::size_t need_column(const std::string& file, const std::vector<std::string>& columns,
                         const std::string& name, std::string_view option);
+
+/// Fatal (usage) when another column has the same name: which of the two is meant?
+void refuse_twin(const std::string& file, const std::vector<std::string>& columns, std::size_t column);
 
 /// The first of these names that is a column.
 std::optional<std::size_t> first_column(const std::vector<std::string>& columns,

@@ -1,6 +1,7 @@
 #include "evaluate/file_hash.hpp"
 
 #include "result/sha256.hpp"
+#include "table/text_input.hpp"
 
 #include <boost/filesystem.hpp>
 #include <openssl/evp.h>
@@ -14,7 +15,7 @@ namespace skincheck {
 
 std::string file_hash(const std::string& file) {
     boost::system::error_code error;
-    if (!boost::filesystem::is_regular_file(file, error)) {
+    if (file == standard_input_name || !boost::filesystem::is_regular_file(file, error)) {
         return "";
     }
     const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);

@@ -1,8 +1,11 @@
 #include "evaluate/join.hpp"
 
+#include "evaluate/fields.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -73,17 +76,18 @@ Joined join(const Truth& truth, const Results& results) {
     return joined;
 }
 
-std::size_t set_clusters(Joined& joined, std::size_t column) {
-    std::unordered_map<std::string_view, int> numbers;
+std::size_t set_clusters(Joined& joined, const std::vector<std::size_t>& columns) {
+    std::map<std::size_t, std::unordered_map<std::string_view, int>> numbers;  // by column
     int next = 0;
     joined.sample.cluster.clear();
     for (const TruthCase* known : joined.truth) {
-        const std::string& value = known->values[column];
-        if (value.empty()) {
+        const auto column = std::find_if(columns.begin(), columns.end(),
+                                         [&](std::size_t i) { return !is_unknown(known->values[i]); });
+        if (column == columns.end()) {
             joined.sample.cluster.push_back(next++);
             continue;
         }
-        const auto [place, is_new] = numbers.try_emplace(value, next);
+        const auto [place, is_new] = numbers[*column].try_emplace(known->values[*column], next);
         next += is_new ? 1 : 0;
         joined.sample.cluster.push_back(place->second);
     }

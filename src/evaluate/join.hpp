@@ -16,9 +16,9 @@ struct Joined {
 /// Fatal (usage) when no id is in both, or all that are have the same truth.
 Joined join(const Truth& truth, const Results& results);
 
-/// Numbers the cases by the values of a column, into sample.cluster; an empty value is a cluster of its own.
-/// Answers how many there are.
-std::size_t set_clusters(Joined& joined, std::size_t column);
+/// Numbers the cases by their values in the first of the columns that tells one, into sample.cluster; a case
+/// of which none does is a cluster of its own. Answers how many there are.
+std::size_t set_clusters(Joined& joined, const std::vector<std::size_t>& columns);
 
 /// Only the cases of these numbers; clusters are numbered anew.
 Sample part_of(const Sample& sample, const std::vector<std::size_t>& cases);

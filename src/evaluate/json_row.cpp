@@ -27,6 +27,7 @@ void JsonRow::clear() {
     model.clear();
     status = "ok";
     id_rank = score_rank = none;
+    two_scores = false;
     score = undefined;
     threshold.reset();
     probabilities.clear();
@@ -55,13 +56,14 @@ void JsonRows::key(const std::string& name, JsonRow& row) {
 }
 
 JsonRows::Key JsonRows::key_of(std::string_view name, JsonRow& row) {
+    if (!options_.id_column.empty() && name == options_.id_column) {
+        return Key::id;
+    }
     if (name.starts_with("p_")) {
         return probability_key(name.substr(2));
     }
     if (!options_.id_column.empty()) {
-        if (name == options_.id_column) {
-            return Key::id;
-        }
+        // Named, so no other key is one.
     } else if (const auto rank = usual_id_rank(name)) {
         if (*rank <= row.id_rank) {  // the same key twice: the last counts, as everywhere in JSON
             row.id_rank = *rank;
@@ -85,13 +87,18 @@ bool JsonRows::is_score_key(std::string_view name, JsonRow& row) const {
     if (!options_.score_column.empty()) {
         return name == options_.score_column;
     }
-    for (std::size_t rank = 0; rank < score_names.size() && rank <= row.score_rank; ++rank) {
-        if (same_word(name, score_names[rank])) {
-            row.score_rank = rank;
-            return true;
-        }
+    const auto known = std::find_if(score_names.begin(), score_names.end(),
+                                    [&](std::string_view usual) { return same_word(name, usual); });
+    const auto rank = static_cast<std::size_t>(known - score_names.begin());
+    if (known == score_names.end()) {
+        return false;
     }
-    return false;
+    row.two_scores = row.two_scores || (row.score_rank != JsonRow::none && rank != row.score_rank);
+    if (rank > row.score_rank) {
+        return false;
+    }
+    row.score_rank = rank;
+    return true;
 }
 
 /// Rows have their classes in one order: the class after the last one is looked at first.
@@ -191,6 +198,9 @@ void JsonRows::add(const JsonRow& row) {
         plain.place = place_;
     }
     plain.score = row.score;
+    if (row.two_scores && !row.own) {
+        refuse("more than one key may be the score (target, score, probability, prediction); name it with --score-column");
+    }
     if (row.own) {
         if (!row.bad_probability.empty()) {
             refuse(row.bad_probability);

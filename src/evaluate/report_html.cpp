@@ -88,11 +88,11 @@ TemplateData evaluation_data(const Report& report, std::size_t i, const Thumbnai
     return data;
 }
 
-TemplateData fault_rows(const Report& report) {
+TemplateData fault_rows(const Report& report, bool left_out) {
     TemplateData rows{TemplateData::type::list};
     const auto add = [&](const std::string& file, const std::vector<Fault>& faults) {
         for (const Fault& fault : faults) {
-            if (fault.count > 0) {
+            if (fault.count > 0 && fault.left_out == left_out) {
                 TemplateData row;
                 row.set("file", file_name(file));
                 row.set("what", fault.what);
@@ -205,9 +205,11 @@ std::string report_html(const Report& report, const HtmlOptions& options) {
     page.set("with_multi_class", multi_class);
     page.set("with_groups", groups);
     page.set("comparison", report.comparison ? comparison_data(report) : TemplateData(false));
-    const TemplateData faults = fault_rows(report);
+    const TemplateData faults = fault_rows(report, true), remarks = fault_rows(report, false);
     page.set("with_faults", faults.is_non_empty_list());
     page.set("faults", faults);
+    page.set("with_remarks", remarks.is_non_empty_list());
+    page.set("remarks", remarks);
     page.set("provenance", provenance_rows(report, options));
 
     kainjow::mustache::mustache whole{std::string(report_template)};

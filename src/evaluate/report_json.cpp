@@ -42,7 +42,7 @@ Json object_of(const Figures& f) {
 Json object_of(const OperatingPoint& point) {
     return {{"aim", point.aim},
             {"threshold", number(point.threshold)},
-            {"confusion", object_of(point.confusion)},
+            {"confusion", std::isnan(point.threshold) ? Json() : object_of(point.confusion)},
             {"sensitivity", object_of(point.sensitivity)},
             {"specificity", object_of(point.specificity)},
             {"precision", object_of(point.precision)},
@@ -111,15 +111,18 @@ Json object_of(const Evaluation& evaluation) {
 }
 
 Json object_of(const Comparison& c) {
+    Json delong{{"low", number(c.delong_low)},
+                {"high", number(c.delong_high)},
+                {"z", number(c.z)},
+                {"p", number(c.p)}};
+    if (!c.reason.empty()) {
+        delong["reason"] = c.reason;
+    }
     return {{"cases", c.cases},
             {"first_roc_auc", number(c.first_auc)},
             {"second_roc_auc", number(c.second_auc)},
             {"difference", object_of(c.difference)},
-            {"delong",
-             {{"low", number(c.delong_low)},
-              {"high", number(c.delong_high)},
-              {"z", number(c.z)},
-              {"p", number(c.p)}}}};
+            {"delong", delong}};
 }
 
 }  // namespace

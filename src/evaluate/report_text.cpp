@@ -92,7 +92,8 @@ void write_figures(Out out, const Figures& f, const FigureOptions& options) {
             line += fmt::format("{}(DeLong: {})", figure.low == figure.low ? "  " : "", interval(f.delong));
         }
         if (!figure.reason.empty()) {
-            line += (std::isnan(figure.value) ? "undefined: " : "") + figure.reason;
+            line += fmt::format("{}{}{}", line.ends_with(' ') ? "" : "  ",
+                                std::isnan(figure.value) ? "undefined: " : "", figure.reason);
         }
         fmt::format_to(out, "{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
     }

@@ -35,7 +35,9 @@ class ResultsTable {
   private:
     void find_columns(const ResultsOptions& options);
     void find_own_columns();
-    void find_class_columns();
+    void find_class_columns(const std::vector<std::string>& malignant);
+    Column usual_score_column() const;
+    std::size_t score_of_2017(const std::vector<std::string>& malignant) const;
     double number(const CsvRecord& record, std::size_t column) const;
     double sum_of_malignant() const;
     void read_threshold(const CsvRecord& record);
@@ -59,8 +61,8 @@ ResultsTable::ResultsTable(const std::string& file, const CsvRecord& first, cons
     : file_(file), columns_(column_names(first.fields)), collector_(file) {
     if (is_headerless(columns_, options)) {
         has_header_ = false;
-        columns_ = {"image", "score", "seborrheic_keratosis"};
-        score_ = 1;
+        columns_ = {"image", columns_.size() == 3 ? "melanoma" : "score", "seborrheic_keratosis"};
+        score_ = first.fields.size() == 3 ? score_of_2017(options.malignant_classes) : 1;
         return;
     }
     find_columns(options);
@@ -73,16 +75,16 @@ void ResultsTable::find_columns(const ResultsOptions& options) {
     if (!options.score_column.empty()) {
         score_ = need_column(file_, columns_, options.score_column, "--score-column");
     }
-    for (std::size_t i = 0; i < score_names.size() && !score_; ++i) {
-        score_ = find_column(columns_, score_names[i]);
+    if (!score_) {
+        score_ = usual_score_column();
     }
     if (find_column(columns_, score_names[0])) {
         find_own_columns();
     } else {
-        find_class_columns();
+        find_class_columns(options.malignant_classes);
     }
-    if (!score_ && find_column(columns_, "seborrheic_keratosis")) {
-        score_ = find_column(columns_, "melanoma");
+    if (!score_ && find_column(columns_, "seborrheic_keratosis") && find_column(columns_, "melanoma")) {
+        score_ = score_of_2017(options.malignant_classes);
     }
     const bool scored = score_ || !classes_.empty();
     if (!id || !scored) {
@@ -97,6 +99,12 @@ void ResultsTable::find_columns(const ResultsOptions& options) {
                                          : "--results-id-column and --score-column"));
     }
     id_ = *id;
+    std::vector<std::size_t> used = class_columns_;
+    used.push_back(id_);
+    used.push_back(score_.value_or(id_));
+    for (const std::size_t column : used) {
+        refuse_twin(file_, columns_, column);
+    }
     if (score_ == id_) {
         throw Fatal(ExitCode::usage, fmt::format("{}: the column {} cannot hold both the ids and the scores",
                                                  file_, shown(columns_[id_])));
@@ -115,12 +123,55 @@ void ResultsTable::find_own_columns() {
     }
 }
 
-void ResultsTable::find_class_columns() {
+/// A table with its own truth beside the scores, as of a cross-validation, may have two: "target" is ISIC's
+/// name for either.
+Column ResultsTable::usual_score_column() const {
+    std::vector<std::string> found;
+    for (const std::string_view name : score_names) {
+        const Column column = find_column(columns_, name);
+        if (column && name == score_names[0]) {
+            return column;  // skincheck's own
+        }
+        if (column) {
+            found.push_back(columns_[*column]);
+        }
+    }
+    if (found.size() > 1) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: which column holds the scores, {}? Name it with --score-column",
+                                                 file_, listed(found)));
+    }
+    return found.empty() ? std::nullopt : find_column(columns_, found.front());
+}
+
+void ResultsTable::find_class_columns(const std::vector<std::string>& malignant) {
     class_columns_ = isic_class_columns(columns_);
     for (const std::size_t column : class_columns_) {
-        classes_.push_back(columns_[column]);
-        malignant_class_.push_back(is_isic_malignant(columns_[column]) ? 1 : 0);
+        const std::string& name = columns_[column];
+        const bool named = std::any_of(malignant.begin(), malignant.end(),
+                                       [&](const std::string& one) { return same_word(one, name); });
+        classes_.push_back(name);
+        malignant_class_.push_back((malignant.empty() ? is_isic_malignant(name) : named) ? 1 : 0);
     }
+    const auto is_missing = [&](const std::string& name) { return !find_column(classes_, name); };
+    const auto missing = std::find_if(malignant.begin(), malignant.end(), is_missing);
+    if (!score_ && !classes_.empty() && missing != malignant.end()) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: no column {}, which --positive calls malignant; name the "
+                                                 "column of the scores with --score-column",
+                                                 file_, shown(*missing)));
+    }
+}
+
+/// ISIC 2017 has two scores, which are no parts of one whole: no sum of them is one.
+std::size_t ResultsTable::score_of_2017(const std::vector<std::string>& malignant) const {
+    const std::string wanted = malignant.empty() ? "melanoma" : malignant.front();
+    const Column column = find_column(columns_, wanted);
+    if (malignant.size() > 1 || !column) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: there are scores of melanoma and of seborrheic_keratosis alone; --positive "
+                                "names one of them",
+                                file_));
+    }
+    return *column;
 }
 
 double ResultsTable::number(const CsvRecord& record, std::size_t column) const {

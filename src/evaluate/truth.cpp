@@ -127,6 +127,9 @@ TruthTable::TruthTable(const std::string& file, const CsvRecord& first, const Tr
         const auto& names = layout_.malignant;
         return static_cast<char>(std::find(names.begin(), names.end(), name) != names.end());
     };
+    if (!layout_.classes.empty()) {
+        truth_.malignant_classes = layout_.malignant;
+    }
     for (const std::size_t column : layout_.classes) {
         malignant_class_.push_back(is_malignant(layout_.columns[column]));
         if (layout_.rest.empty()) {
@@ -165,7 +168,11 @@ void TruthTable::row(const CsvRecord& record) {
 
 Verdict TruthTable::by_label(const CsvRecord& record, TruthCase& made) {
     const std::string_view label = trimmed(record.fields[layout_.label]);
-    if (label.empty()) {
+    const auto is_named = [&] {
+        return std::any_of(layout_.malignant.begin(), layout_.malignant.end(),
+                           [&](const std::string& name) { return same_word(label, trimmed(name)); });
+    };
+    if (label.empty() || ((is_unknown(label) || is_indeterminate(label)) && !is_named())) {
         return Verdict::unknown;
     }
     if (!layout_.binary_words) {

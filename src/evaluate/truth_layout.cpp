@@ -44,16 +44,17 @@ std::size_t find_id(const std::string& file, const std::vector<std::string>& col
                              label_known ? "" : " and --label-column"));
 }
 
-// Whoever swaps the two files would be told that the scores are perfect.
-void refuse_results(const std::string& file, const CsvRecord& first) {
-    constexpr std::array<std::string_view, 4> ours{"path", "status", "malignancy", "label"};
-    if (first.fields.size() > ours.size() && std::equal(ours.begin(), ours.end(), first.fields.begin())) {
-        refuse(file, "these are results of skincheck, not the truth; --truth names the ground truth");
-    }
-}
-
 bool has(const std::vector<std::string>& columns, std::string_view name) {
     return find_column(columns, name).has_value();
+}
+
+// Whoever swaps the two files would be told that the scores are perfect.
+void refuse_results(const std::string& file, const std::vector<std::string>& columns) {
+    constexpr std::array<std::string_view, 2> ours{"malignancy", "label"};
+    const bool all = std::all_of(ours.begin(), ours.end(), [&](std::string_view name) { return has(columns, name); });
+    if (all) {
+        refuse(file, "these are results of skincheck, not the truth; --truth names the ground truth");
+    }
 }
 
 /// The options' classes, as the table writes them.
@@ -178,6 +179,10 @@ void choose_further(TruthLayout& layout) {
 
 }  // namespace
 
+bool is_indeterminate(std::string_view word) {
+    return is_word_of(word, {"indeterminate", "indeterminate/benign", "indeterminate/malignant"});
+}
+
 std::optional<BinaryWord> read_binary(std::string_view word) {
     if (is_word_of(word, {"0", "0.0", "benign", "false", "no"})) {
         return BinaryWord::benign;
@@ -185,7 +190,7 @@ std::optional<BinaryWord> read_binary(std::string_view word) {
     if (is_word_of(word, {"1", "1.0", "malignant", "true", "yes"})) {
         return BinaryWord::malignant;
     }
-    if (same_word(word, "indeterminate")) {
+    if (is_indeterminate(word)) {
         return BinaryWord::indeterminate;
     }
     const auto number = number_of(word);  // 1.000, 1e0
@@ -196,11 +201,11 @@ std::optional<BinaryWord> read_binary(std::string_view word) {
 }
 
 TruthLayout truth_layout(const std::string& file, const CsvRecord& first, const TruthOptions& options) {
-    if (options.label_column.empty()) {
-        refuse_results(file, first);
-    }
     TruthLayout layout;
     layout.columns = column_names(first.fields);
+    if (options.label_column.empty()) {
+        refuse_results(file, layout.columns);
+    }
     if (is_isic_2016(layout.columns, options)) {
         layout.title = "ISIC 2016";
         layout.has_header = false;
@@ -210,6 +215,11 @@ TruthLayout truth_layout(const std::string& file, const CsvRecord& first, const 
         layout.binary_words = options.positive.empty();
     } else if (!one_column_a_class(file, layout, options)) {
         one_label_column(file, layout, options);
+    }
+    std::vector<std::size_t> used = layout.classes.empty() ? std::vector{layout.label} : layout.classes;
+    used.push_back(layout.id);
+    for (const std::size_t column : used) {
+        refuse_twin(file, layout.columns, column);
     }
     choose_further(layout);
     return layout;

@@ -38,7 +38,10 @@ TruthLayout truth_layout(const std::string& file, const CsvRecord& first, const 
 
 enum class BinaryWord { benign, malignant, indeterminate };
 
-/// 0/1, 0.0/1.0, false/true, no/yes, benign/malignant in any case, and "indeterminate"; nothing for another
+/// What ISIC's archive calls neither: "indeterminate", "indeterminate/benign", "indeterminate/malignant".
+bool is_indeterminate(std::string_view word);
+
+/// 0/1, 0.0/1.0, false/true, no/yes, benign/malignant in any case, and is_indeterminate(); nothing for another
 /// word.
 std::optional<BinaryWord> read_binary(std::string_view word);
 

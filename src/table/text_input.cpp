@@ -29,7 +29,7 @@ std::size_t line_ends(std::string_view bytes) {
 }  // namespace
 
 TextInput::TextInput(const std::string& file)
-    : name_(file == "-" ? "standard input" : file),
+    : name_(file == "-" ? standard_input_name : file),
       fd_(file == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                       : open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
       block_size_(file_block) {

@@ -22,8 +22,8 @@ class EvaluateTest(SkincheckTest):
     def evaluate(self, *arguments: str, **more) -> harness.Result:
         return self.run_skincheck("evaluate", *arguments, **more)
 
-    def figures(self, *arguments: str, **more) -> dict:
-        result = self.evaluate("--format", "json", "--bootstrap", "100", "--truth", "truth.csv", *arguments, **more)
+    def figures(self, *arguments: str, truth: str = "truth.csv", **more) -> dict:
+        result = self.evaluate("--format", "json", "--bootstrap", "100", "--truth", truth, *arguments, **more)
         self.assertEqual(0, result.code, result.stderr)
         return json.loads(result.stdout)
 
@@ -121,6 +121,13 @@ class Input(EvaluateTest):
         self.assertIn(b"1 row stays out", result.stderr)
         self.assertIn("  1 status is not ok: b (corrupt)\n", result.stdout.decode())
 
+    def test_why_there_is_no_figure(self):
+        self.write("same.csv", SCORES.encode())
+        found = self.figures("scores.csv", "same.csv", "--target-sensitivity", "1")
+        self.assertIn("no variance", found["comparison"]["delong"]["reason"])
+        text = self.evaluate("--truth", "truth.csv", "scores.csv", "--bootstrap", "1").stdout.decode()
+        self.assertNotRegex(text, r"\)no interval")
+
     def test_remarks_are_not_left_out(self):
         self.write("more.csv", b"image,age\na,20\n")
         self.write("scores.csv", b"path,malignancy,threshold\na,0.9,0.5\nb,0.2,0.4\nc,0.6,0.5\nd,0.4,0.5\n")
@@ -189,6 +196,66 @@ class Input(EvaluateTest):
         found = self.figures("--metadata", "more.csv", "--by", "age_approx", "scores.csv")
         self.assertEqual(("lesion_id", 3), (found["evaluations"][0]["cluster"], found["evaluations"][0]["clusters"]))
         self.assertEqual(4, len(found["evaluations"][0]["groups"]))
+
+    def test_two_columns_that_may_both_be_the_score(self):
+        self.write("oof.csv", b"isic_id,fold,target,prediction\na,0,1,0.9\nb,0,0,0.2\nc,1,0,0.6\nd,1,1,0.4\n")
+        self.refused(2, 'oof.csv: which column holds the scores, "target", "prediction"', "--truth", "truth.csv", "oof.csv")
+        self.write("oof.jsonl", b'{"isic_id":"a","target":1,"score":0.9}\n')
+        self.refused(2, "oof.jsonl: row 1: more than one key may be the score", "--truth", "truth.csv", "oof.jsonl")
+        found = self.figures("oof.csv", "--score-column", "prediction")
+        self.assertEqual(0.75, found["evaluations"][0]["figures"]["roc_auc"]["value"])
+
+    def test_a_column_that_is_there_twice(self):
+        self.write("twice.csv", b"image,malignant,malignant\na,1,0\nb,0,1\n")
+        self.refused(2, 'twice.csv: the column "malignant" is there twice', "--truth", "twice.csv", "scores.csv")
+        self.write("twice.csv", b"path,score,score\na,1,0\nb,0,1\n")
+        self.refused(2, 'twice.csv: the column "score" is there twice', "--truth", "truth.csv", "twice.csv")
+
+    def test_cases_that_belong_together_where_some_are_unknown(self):
+        def clusters(patient, lesion):
+            rows = [f"{name},{i % 2},{p},{l}\n" for i, (name, p, l) in enumerate(zip("abcd", patient, lesion))]
+            self.write("groups.csv", ("image,malignant,patient_id,lesion_id\n" + "".join(rows)).encode())
+            found = self.figures("scores.csv", truth="groups.csv")["evaluations"][0]
+            return found["cluster"], found["clusters"]
+
+        self.assertEqual(("patient_id", 2), clusters(["p", "p", "q", "q"], "xyzx"))
+        self.assertEqual(("lesion_id", 2), clusters([""] * 4, "xxyy"))
+        self.assertEqual(("lesion_id", 2), clusters(["NA"] * 4, "xxyy"))
+        self.assertEqual(("patient_id or lesion_id", 2), clusters(["p", "p", "", "NA"], "xyzz"))
+        self.assertEqual((None, 4), clusters(["NA"] * 4, ["", "null", "NaN", "N/A"]))
+
+    def test_labels_that_say_nothing_are_not_benign(self):
+        labels = ("melanoma", "nevus", "NA", "indeterminate")
+        self.write("labels.csv", ("image,diagnosis\n" + "".join(map("{},{}\n".format, "abcd", labels))).encode())
+        found = self.figures("scores.csv", "--positive", "melanoma", truth="labels.csv")
+        self.assertEqual([{"what": "unknown truth", "count": 2, "names": ["c", "d"]}], found["truth"]["left_out"])
+        found = self.figures("scores.csv", "--positive", "melanoma,Indeterminate", truth="labels.csv")
+        self.assertEqual(["c"], found["truth"]["left_out"][0]["names"])
+
+    def test_a_label_with_a_comma(self):
+        self.write("labels.csv", b'image,diagnosis\na,"Melanoma, NOS"\nb,Nevus\nc,Nevus\nd,BCC\n')
+        found = self.figures("scores.csv", "--positive", '"Melanoma, NOS",BCC', truth="labels.csv")
+        self.assertEqual(2, found["evaluations"][0]["figures"]["malignant"])
+
+    def test_the_score_of_a_submission_follows_positive(self):
+        classes = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
+        rows = ("a,1,0,0,0,0,0,0\n", "b,0,1,0,0,0,0,0\n", "c,0,0,1,0,0,0,0\n", "d,1,0,0,0,0,0,0\n")
+        self.write("classes.csv", (classes + "".join(rows)).encode())
+        found = self.figures("classes.csv", "--positive", "MEL", "--threshold", "0.5", truth="classes.csv")
+        self.assertEqual(1, found["evaluations"][0]["figures"]["accuracy"]["value"])
+        self.write("no-mel.csv", b"image,MEL,NV,BCC\na,1,0,0\nb,0,1,0\n")
+        self.refused(2, 'no-mel.csv: no column "AKIEC", which --positive', "--truth", "classes.csv", "no-mel.csv",
+                     "--positive", "MEL,AKIEC")
+        self.write("2017.csv", b"image_id,melanoma,seborrheic_keratosis\na,1,0\nb,0,1\nc,0,0\nd,0,1\n")
+        found = self.figures("2017.csv", "--positive", "seborrheic_keratosis", "--threshold", "0.5", truth="2017.csv")
+        self.assertEqual(1, found["evaluations"][0]["figures"]["accuracy"]["value"])
+        self.refused(2, "2017.csv: there are scores of melanoma and", "--truth", "2017.csv", "2017.csv", "--positive", "other")
+
+    def test_standard_input_is_read_once(self):
+        self.refused(2, "'-' is named twice", "--truth", "-", "-", stdin=TRUTH.encode())
+        found = self.figures("-", stdin=SCORES.encode())
+        self.write("standard input", b"another file")
+        self.assertIsNone(found["evaluations"][0]["results_sha256"])
 
     def test_one_sentence_for_what_cannot_be_evaluated(self):
         both = ("--truth", "truth.csv")
