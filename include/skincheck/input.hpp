@@ -22,7 +22,9 @@ struct Item {
     std::optional<FileStamp> stamp{};  ///< of the file, where it was looked at already
     std::string name{};                ///< what is written in place of the path; empty: the path itself
     std::uint64_t number = 0;          ///< from 1, in the order of all inputs, those of other shards too
-    std::uint64_t digest = 0;          ///< with a shard: of all inputs up to this one, see extend_digest()
+    /// With a shard: of all inputs up to this one; in the shard's last item digest_of_all(), so that nobody
+    /// takes a part that has lost its last rows for a whole one.
+    std::uint64_t digest = 0;
 
     const std::string& written() const { return name.empty() ? path : name; }
 };
@@ -31,6 +33,11 @@ struct Item {
 /// digest are the same. The first 64 bits of SHA-256 over `digest` (big-endian) and `path`; an empty series
 /// has 0.
 std::uint64_t extend_digest(std::uint64_t digest, std::string_view path);
+
+/// That of a whole series whose digest is `digest`, which none of its beginnings has.
+inline std::uint64_t digest_of_all(std::uint64_t digest) {
+    return extend_digest(digest, "");
+}
 
 /// A name for a path that tells nothing of it to whoever does not have the key: the first 128 bits of
 /// HMAC-SHA-256, in hexadecimal digits.
@@ -86,6 +93,8 @@ class Selection : public Source {
 
   private:
     virtual bool takes(Item& item) = 0;  ///< whether to give it out; called once for each, in order
+    /// When all were asked for: one that is given out behind them.
+    virtual std::optional<Item> kept_for_the_end() { return std::nullopt; }
     bool fetch(bool wait);
 
     std::unique_ptr<Source> source_;

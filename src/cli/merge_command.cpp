@@ -8,6 +8,7 @@
 namespace skincheck::cli {
 
 ExitCode run_merge(const MergeOptions& options, Console& console) {
+    refuse_output_with_journal(options.output);
     const Merged merged = merge(options.parts);
     const Format format = options.format.value_or(merged.format);
     if (format == Format::json && merged.format != Format::json) {

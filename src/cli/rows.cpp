@@ -3,9 +3,22 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <sys/stat.h>
+
 #include <utility>
 
 namespace skincheck::cli {
+
+void refuse_output_with_journal(const std::string& output) {
+    struct stat status {};
+    if (!output.empty() && stat(journal_path(output).c_str(), &status) == 0) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("--output {}: there is a journal of it, {}; go on with --resume, start over with "
+                        "--resume --force, or name another file",
+                        output, journal_path(output)));
+    }
+}
 
 Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination) {
     const auto writer = make_writer(format, std::move(provenance), destination);

@@ -15,6 +15,10 @@
 
 namespace skincheck::cli {
 
+/// Fatal (usage) when `output` has a journal: two kinds of runs on one output would each replace the other's
+/// rows.
+void refuse_output_with_journal(const std::string& output);
+
 /// Writes all rows of a journal to `destination`, makes it final, and answers what they come to.
 Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination);
 

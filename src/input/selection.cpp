@@ -19,12 +19,13 @@ std::int64_t now() {
 
 class ChosenItems final : public Selection {
   public:
-    ChosenItems(std::unique_ptr<Source> source, const InputOptions& options)
+    ChosenItems(std::unique_ptr<Source> source, const InputOptions& options, const Cancellation& cancellation)
         : Selection(std::move(source)),
           since_(options.since),
           settle_(options.settle),
           anonymise_(options.anonymise),
-          shard_(options.shard) {}
+          shard_(options.shard),
+          cancellation_(cancellation) {}
 
     std::uint64_t left() const override { return left_; }
 
@@ -41,7 +42,20 @@ class ChosenItems final : public Selection {
             return true;
         }
         item.digest = digest_ = extend_digest(digest_, item.written());
-        return (number_ - 1) % shard_->count == shard_->index - 1;
+        if ((number_ - 1) % shard_->count != shard_->index - 1) {
+            return false;
+        }
+        std::swap(item, latest_);  // which of them is the last one is known at the end
+        return std::exchange(any_, true);
+    }
+
+    // After a cancellation the inputs that were seen are not all of them.
+    std::optional<Item> kept_for_the_end() override {
+        if (!std::exchange(any_, false) || cancellation_.requested()) {
+            return std::nullopt;
+        }
+        latest_.digest = digest_of_all(digest_);
+        return std::move(latest_);
     }
 
     bool is_of_age(Item& item) {
@@ -54,8 +68,9 @@ class ChosenItems final : public Selection {
         if (since_ && modified < *since_) {
             return false;
         }
-        const std::int64_t age = now() - modified;
-        if (age < settle_ && age > -settle_) {
+        const double age = static_cast<double>(now()) - static_cast<double>(modified);  // may be too much for 64 bits
+        const auto settle = static_cast<double>(settle_);
+        if (age < settle && age > -settle) {
             ++left_;
             return false;
         }
@@ -66,6 +81,9 @@ class ChosenItems final : public Selection {
     const std::int64_t settle_;
     const Anonymise anonymise_;
     const std::optional<Shard> shard_;
+    const Cancellation& cancellation_;
+    Item latest_;  // of the shard, when there is any_
+    bool any_ = false;
     std::uint64_t number_ = 0;
     std::uint64_t digest_ = 0;
     std::atomic<std::uint64_t> left_{0};
@@ -91,6 +109,7 @@ bool Selection::fetch(bool wait) {
         }
         std::optional<Item> item = source_->next();
         if (!item) {
+            ahead_ = kept_for_the_end();
             break;
         }
         if (takes(*item)) {
@@ -100,8 +119,9 @@ bool Selection::fetch(bool wait) {
     return true;
 }
 
-std::unique_ptr<Source> select(std::unique_ptr<Source> source, const InputOptions& options) {
-    return std::make_unique<ChosenItems>(std::move(source), options);
+std::unique_ptr<Source> select(std::unique_ptr<Source> source, const InputOptions& options,
+                               const Cancellation& cancellation) {
+    return std::make_unique<ChosenItems>(std::move(source), options, cancellation);
 }
 
 }  // namespace skincheck

@@ -8,6 +8,7 @@
 namespace skincheck {
 
 /// `source` without what `options` leaves to others or to a later run; numbered, and named as it is written.
-std::unique_ptr<Source> select(std::unique_ptr<Source> source, const InputOptions& options);
+std::unique_ptr<Source> select(std::unique_ptr<Source> source, const InputOptions& options,
+                               const Cancellation& cancellation);
 
 }  // namespace skincheck

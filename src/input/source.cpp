@@ -109,7 +109,7 @@ bool Sequence::open_next() {
 std::unique_ptr<Source> open_source(const InputOptions& options, Warn warn,
                                     const Cancellation& cancellation) {
     auto all = std::make_unique<Sequence>(options, std::move(warn), cancellation);
-    return select(std::move(all), options);
+    return select(std::move(all), options, cancellation);
 }
 
 }  // namespace skincheck

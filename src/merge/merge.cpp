@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
@@ -44,7 +45,8 @@ PartsByIndex check_parts(const std::vector<Part>& parts) {
     return found;
 }
 
-/// All items, one after the other, each with the digest of those up to it.
+/// All items, one after the other, each with the digest of those up to it; the last of each part with that of
+/// all.
 void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
     if (parts.empty()) {
         return;
@@ -58,19 +60,39 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
                    : fmt::format("item {} is missing: part {}/{} ({}) is not whole", number, index, count,
                                  part->second->file));
     };
+    const auto of_other_inputs = [&](std::uint64_t number) {
+        refuse(
+            fmt::format("the parts were not made from the same inputs: item {}, or one before it, was "
+                        "another for part {}/{} than for the others",
+                        number, (number - 1) % count + 1, count));
+    };
     std::uint64_t number = 0, digest = 0;
+    std::map<std::uint64_t, std::uint64_t> last;  // digests by number, of rows that must be their part's last
     rows.for_each([&](const Row& row) {
         if (row.number != ++number) {
             missing(number);
         }
+        if (!last.empty() && number - last.begin()->first >= count) {
+            of_other_inputs(last.begin()->first);
+        }
         digest = extend_digest(digest, row.path);
         if (row.digest != digest) {
-            refuse(
-                fmt::format("the parts were not made from the same inputs: item {}, or one before it, was "
-                            "another for part {}/{} than for the others",
-                            number, (number - 1) % count + 1, count));
+            last.emplace(number, row.digest);
         }
     });
+    for (std::uint64_t item = number - std::min(number, count) + 1; item <= number; ++item) {
+        const auto found = last.find(item);
+        const std::uint64_t index = (item - 1) % count + 1;
+        if (found == last.end()) {
+            refuse(fmt::format("part {}/{} ({}) is not whole: rows behind item {} are missing", index, count,
+                               parts.at(index)->file, item));
+        }
+        if (found->second != digest_of_all(digest)) {
+            refuse(fmt::format("part {}/{} ({}) was not made from the inputs that are here: it is of other "
+                               "inputs than the others, or one of them has lost its last rows",
+                               index, count, parts.at(index)->file));
+        }
+    }
     for (std::uint64_t index = 1; index <= count; ++index) {
         if (!parts.contains(index) && (index <= number || files < count)) {
             refuse(fmt::format("part {}/{} is missing", index, count));
