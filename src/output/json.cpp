@@ -29,31 +29,59 @@ bool is_utf8(const std::string& bytes) {
     }
 }
 
-Json row_object(const Row& row, const Provenance& provenance, const std::string& model_id) {
-    Json object;
-    object["path"] = row.path;
-    if (!is_utf8(row.path)) {
-        object["path_base64"] = base64(row.path);
+/// The shortest text that reads as this number, as in CSV; dump() has a few digits more for one number in 700.
+std::string number_text(double number) {
+    std::string text = fmt::format("{}", number);
+    return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+/// An object in one line, member by member.
+class ObjectText {
+  public:
+    void add(std::string_view name, const Json& value) { add_text(name, dump(value)); }
+    void add(std::string_view name, double value) { add_text(name, number_text(value)); }
+    std::string take() { return std::move(text_) + "}"; }
+
+  private:
+    void add_text(std::string_view name, const std::string& value) {
+        text_ += (text_.empty() ? "{" : ",") + dump(Json(name)) + ":" + value;
     }
-    object["status"] = to_string(row.status);
-    object["malignancy"] = row.score ? Json(row.score->malignancy) : Json();
-    object["label"] = row.label ? Json(to_string(*row.label)) : Json();
-    object["threshold"] = provenance.threshold;
-    object["model"] = model_id;
-    object["error"] = row.error.empty() ? Json() : Json(row.error);
+
+    std::string text_;
+};
+
+std::string row_text(const Row& row, const Provenance& provenance, const std::string& model_id) {
+    ObjectText object;
+    object.add("path", Json(row.path));
+    if (!is_utf8(row.path)) {
+        object.add("path_base64", Json(base64(row.path)));
+    }
+    object.add("status", Json(to_string(row.status)));
+    if (row.score) {
+        object.add("malignancy", row.score->malignancy);
+    } else {
+        object.add("malignancy", Json());
+    }
+    object.add("label", row.label ? Json(to_string(*row.label)) : Json());
+    object.add("threshold", provenance.threshold);
+    object.add("model", Json(model_id));
+    object.add("error", row.error.empty() ? Json() : Json(row.error));
     if (provenance.model.output.multi_class()) {
         const auto& classes = provenance.model.output.classes;
         for (std::size_t i = 0; i < classes.size(); ++i) {
-            const bool known = row.score && i < row.score->probabilities.size();
-            object["p_" + classes[i]] = known ? Json(row.score->probabilities[i]) : Json();
+            if (row.score && i < row.score->probabilities.size()) {
+                object.add("p_" + classes[i], row.score->probabilities[i]);
+            } else {
+                object.add("p_" + classes[i], Json());
+            }
         }
     }
     if (provenance.shard) {
-        object[shard_field] = to_string(*provenance.shard);
-        object[item_field] = row.number;
-        object[inputs_field] = fmt::format("{:016x}", row.digest);
+        object.add(shard_field, Json(to_string(*provenance.shard)));
+        object.add(item_field, Json(row.number));
+        object.add(inputs_field, Json(fmt::format("{:016x}", row.digest)));
     }
-    return object;
+    return object.take();
 }
 
 class JsonLinesWriter final : public Writer {
@@ -63,7 +91,7 @@ class JsonLinesWriter final : public Writer {
 
     void begin() override {}
     void row(const Row& row) override {
-        destination_.write(dump(row_object(row, provenance_, model_id_)) + '\n');
+        destination_.write(row_text(row, provenance_, model_id_) + '\n');
     }
     void end(const Summary&) override {}
 
@@ -105,13 +133,13 @@ class JsonWriter final : public Writer {
                               {"classes", model.output.classes}};
         const Json preprocessing = Json::parse(model.preprocess_json, nullptr, false);
         destination_.write("{\n  \"skincheck\": " + dump(tool) + ",\n  \"model\": " + dump(network) +
-                           ",\n  \"threshold\": " + dump(provenance_.threshold) + ",\n  \"preprocessing\": " +
+                           ",\n  \"threshold\": " + number_text(provenance_.threshold) + ",\n  \"preprocessing\": " +
                            dump(preprocessing.is_discarded() ? Json() : preprocessing) +
                            ",\n  \"results\": [");
     }
 
     void row(const Row& row) override {
-        destination_.write((first_ ? "\n    " : ",\n    ") + dump(row_object(row, provenance_, model_id_)));
+        destination_.write((first_ ? "\n    " : ",\n    ") + row_text(row, provenance_, model_id_));
         first_ = false;
     }
 

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -190,6 +191,19 @@ TEST_CASE("JSON Lines, byte for byte") {
           "{\"path\":\"b\",\"status\":\"corrupt\",\"malignancy\":null,\"label\":null,"
           "\"threshold\":0.3,\"model\":\"drawn@0123456789ab\",\"error\":\"cut\"}\n");
     CHECK(written(Format::jsonl, {}).empty());
+}
+
+TEST_CASE("JSON's numbers are the shortest that read as the same") {
+    for (const double number : {0.892762, 0.321603, 0.5, 0.0, 1.0, 0.000001}) {
+        Memory lines;
+        Provenance of = provenance();
+        of.threshold = number;
+        make_writer(Format::jsonl, of, lines)->row(scored("a", number));
+        CHECK(ordered_json::parse(lines.bytes)["malignancy"].get<double>() == number);
+        const auto start = lines.bytes.find("\"malignancy\":") + 13;
+        CHECK(lines.bytes.substr(start, lines.bytes.find(',', start) - start).size() <= 8);
+        CHECK(lines.bytes.find(fmt::format("\"threshold\":{}", number)) != std::string::npos);
+    }
 }
 
 TEST_CASE("JSON Lines of a model with several classes") {
