@@ -5,8 +5,10 @@
 
 #include "result/descriptor.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace skincheck::cli {
 
@@ -15,13 +17,16 @@ class PathMap {
   public:
     /// Throws Fatal (output) when it cannot be written, as add() does.
     explicit PathMap(std::string file);
+    /// Adds a line, if the file had none with this name when it was opened.
     void add(const Item& item) const;
 
   private:
+    void read_names();
     void write(const std::string& line) const;
 
     const std::string file_;
     const Descriptor descriptor_;
+    std::vector<std::uint64_t> names_;  ///< the first 64 bits of each, sorted
 };
 
 /// `source`, each of whose items is in `map` before it is given out. `map` must outlive it.

@@ -68,7 +68,8 @@ class Counter {
 };
 
 ExitCode exit_code_of(const Summary& summary) {
-    if (summary.used == 0 && summary.count(Status::model_error) > 0) {
+    // What was kept of an earlier run has answers of this model.
+    if (summary.used == 0 && summary.kept == 0 && summary.count(Status::model_error) > 0) {
         throw Fatal(
             ExitCode::model,
             "the network gave no finite number for any image: do not trust this model on this device");

@@ -128,18 +128,6 @@ Settings settings_of(const ScoreOptions& options, const Provenance& provenance) 
     };
 }
 
-// The journal of an output is its own: two kinds of runs on one output would each replace the other's rows.
-void refuse_output_with_journal(const std::string& output) {
-    struct stat status {};
-    if (!output.empty() && stat(journal_path(output).c_str(), &status) == 0) {
-        throw Fatal(
-            ExitCode::usage,
-            fmt::format("--output {}: there is a journal of it, {}; go on with --resume, start over with "
-                        "--resume --force, or name another file",
-                        output, journal_path(output)));
-    }
-}
-
 // Nothing when another run writes this output.
 std::optional<JournalLock> lock_for(const ScoreOptions& options, const Cancellation& cancellation) {
     struct stat status {};
@@ -172,13 +160,14 @@ std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::stri
     return journal;
 }
 
-// Path names go into their map when their turn comes: those that were done before are in it.
+// Path names go into their map when their turn comes, those too that the journal will leave out: a map that
+// is new has none of them.
 class MappedRows final : public Rows {
   public:
     MappedRows(std::unique_ptr<Rows> rows, std::unique_ptr<PathMap> map)
         : rows_(std::move(rows)), map_(std::move(map)) {}
     std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override {
-        return mapped_into(*map_, rows_->begin(std::move(source)));
+        return rows_->begin(mapped_into(*map_, std::move(source)));
     }
     void write(const Row& row) override { rows_->write(row); }
     void end(const Summary& summary, bool complete) override { rows_->end(summary, complete); }

@@ -10,8 +10,12 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <stop_token>
+#include <system_error>
+#include <thread>
 
 namespace skincheck {
 namespace {
@@ -52,9 +56,19 @@ class Database final : public Journal {
         database_.exec("BEGIN");
         next_ =
             from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
+        if (!file_.empty()) {
+            try {
+                flusher_ = std::jthread([this](const std::stop_token& stop) { flush_in_time(stop); });
+            } catch (const std::system_error&) {  // no thread to be had: put() flushes too
+            }
+        }
     }
 
     ~Database() override {
+        flusher_.request_stop();
+        if (flusher_.joinable()) {
+            flusher_.join();
+        }
         try {
             const bool unused = !stored_settings() && has_no_rows();
             database_.exec("COMMIT");
@@ -81,6 +95,7 @@ class Database final : public Journal {
 
   private:
     void flush();
+    void flush_in_time(const std::stop_token& stop);
     SQLite::Statement& prepared(std::optional<SQLite::Statement>& statement, const char* text);
     std::optional<Place> row_at(std::uint64_t number, std::uint64_t digest,
                                 const std::optional<FileStamp>& stamp);
@@ -101,12 +116,19 @@ class Database final : public Journal {
     std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_;
     std::uint64_t next_ = 1;
     Clock::time_point flushed_ = Clock::now();
+    bool written_ = false;             // since then
+    std::exception_ptr flush_failed_;  // of the thread below, for whoever comes next
+    std::condition_variable_any stopped_;
+    std::jthread flusher_;
 };
 
 template <typename Call>
 auto Database::guarded(const Call& call) -> decltype(call()) {
     const std::lock_guard guard(mutex_);
     try {
+        if (flush_failed_) {
+            std::rethrow_exception(flush_failed_);
+        }
         return call();
     } catch (const SQLite::Exception& error) {
         tell(file_, error);
@@ -125,6 +147,22 @@ void Database::flush() {
     database_.exec("COMMIT");
     database_.exec("BEGIN");
     flushed_ = Clock::now();
+    written_ = false;
+}
+
+// put() flushes as long as rows follow each other; the last one before a pipe falls silent is flushed here.
+void Database::flush_in_time(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!flush_failed_ && !stop.stop_requested()) {
+        stopped_.wait_for(lock, stop, flush_interval, [] { return false; });
+        try {
+            if (written_ && Clock::now() - flushed_ >= flush_interval) {
+                flush();
+            }
+        } catch (const SQLite::Exception&) {
+            flush_failed_ = std::current_exception();
+        }
+    }
 }
 
 std::optional<Settings> Database::stored_settings() {
@@ -237,6 +275,7 @@ bool Database::put(const Row& row, bool replace) {
         }
         put.bind(11, row.of_directory ? 1 : 0);
         const bool written = put.exec() == 1;
+        written_ = true;
         if (Clock::now() - flushed_ >= flush_interval) {
             flush();
         }

@@ -32,7 +32,7 @@ int lock_file(const std::string& file) {
         struct stat named {};
         if (fstat(fd, &locked) == 0 && stat(file.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
             locked.st_dev == named.st_dev) {
-            return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+            return descriptor.release();
         }
         // Somebody removed it before it was locked: this lock would keep nobody out.
     }

@@ -89,6 +89,19 @@ class Anonymised(SkincheckTest):
         self.assertEqual(expected, csv_rows(self.read("map.csv")))
         self.assertEqual(0o600, stat.S_IMODE(os.stat(self.path("map.csv")).st_mode))
 
+    def test_a_map_that_comes_later_or_was_lost_has_all(self):
+        arguments = ["--anonymise-paths", "key", "--resume", "-o", "r.csv", "drop"]
+        self.score(*arguments)
+        expected = [{"name": hashed(path), "path": path} for path in (f"drop/{NAME}.bad.png", f"drop/{NAME}.png")]
+        for _ in range(2):
+            self.score(*arguments, "--path-map", "map.csv")
+            self.assertEqual(expected, csv_rows(self.read("map.csv")))
+        lines = self.read("map.csv").splitlines(keepends=True)
+        self.write("map.csv", b"".join(lines[:2]) + lines[2][:40])  # of a run that was killed in the middle of a line
+        self.score(*arguments, "--path-map", "map.csv")
+        expected = [*lines[:2], lines[2][:40] + b"\n", lines[2]]
+        self.assertEqual(expected, self.read("map.csv").splitlines(keepends=True))
+
     def test_keys_and_maps_that_cannot_be_used(self):
         self.write("short", "x" * 15)
         for arguments, code, text in (

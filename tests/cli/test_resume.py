@@ -31,9 +31,9 @@ class ResumeTest(SkincheckTest):
     def scores(self) -> dict[str, str]:
         return {row["path"]: row["malignancy"] for row in self.rows()}
 
-    def journal_has_a_row(self) -> bool:
+    def journal_has_a_row(self, journal: str = "r.csv.skincheck") -> bool:
         try:
-            with sqlite3.connect(f"file:{self.path('r.csv.skincheck')}?mode=ro", uri=True) as database:
+            with sqlite3.connect(f"file:{self.path(journal)}?mode=ro", uri=True) as database:
                 return database.execute("SELECT count(*) FROM rows").fetchone()[0] > 0
         except sqlite3.Error:
             return False
@@ -103,6 +103,29 @@ class GoingOn(ResumeTest):
         self.write("drop/b.png", png())
         self.assert_ok(self.resume("drop"))
         self.assertEqual(self.score("drop").stdout, self.read("r.csv"))
+
+    def test_one_image_without_an_answer_does_not_condemn_the_model(self):
+        self.write("black.png", png(BLACK))
+        self.write("white.png", png(WHITE))
+        for _ in range(2):  # in the second run the other one is kept
+            result = self.resume("black.png", "white.png", model="tiny-nan")
+            self.assertEqual(1, result.code, result)
+            self.assertEqual({"ok", "model_error"}, {row["status"] for row in self.rows()})
+
+    def test_a_row_is_kept_though_no_other_follows(self):
+        self.write("a.png", png())
+        running = self.start("--resume", "-o", "r.csv")
+        running.feed("a.png\n")
+        for _ in range(600):
+            if os.path.exists(self.path("r.csv.skincheck")):  # locked, so a copy is looked at
+                self.write("copy", self.read("r.csv.skincheck"))
+                if self.journal_has_a_row("copy"):
+                    break
+            time.sleep(0.1)
+        else:
+            self.fail("the journal has no row")
+        running.process.kill()
+        running.finish()
 
     def test_a_path_that_is_named_twice_has_two_rows_each_time(self):
         self.write("a.png", png())
