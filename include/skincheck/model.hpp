@@ -133,7 +133,8 @@ struct Golden {
 ///     threshold         0 to 1
 ///     operating_points  [{"name", "threshold", "sensitivity", "specificity"}, …], may be empty
 ///     golden            {"cases": [{"seed", "outputs": [one for each class]}, …], "tolerance":
-///                       {"cpu-fp32", and if wanted "cuda-fp32", "cuda-fp16"}}; one case at least
+///                       {"cpu-fp32", and if wanted "cpu-bf16", "cuda-fp32", "cuda-fp16"}}; one case
+///                       at least
 ///     training          {…}, free
 struct ModelSpec {
     std::string name, version, licence, description;

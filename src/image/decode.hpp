@@ -31,13 +31,20 @@ enum class JpegColours {
     rgb_unless_marked  ///< RGB if neither marker is there, as DICOM has it
 };
 
+enum class JpegOrientation {
+    of_exif,   ///< turned as its EXIF data say
+    as_stored  ///< whatever they say: something around the JPEG describes the rows and columns that are
+               ///< stored
+};
+
 /// Of a file that begins like none of the formats.
 Failure no_image();
 
 /// The bytes of a whole file, of whatever format: what load_image() does once it has them. Does not throw.
 Decoded decode_image(Bytes bytes, const LoadOptions& options);
 
-Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours = JpegColours::by_markers);
+Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours = JpegColours::by_markers,
+                    JpegOrientation orientation = JpegOrientation::of_exif);
 Decoded decode_png(Bytes bytes, const ImageLimits& limits);
 Decoded decode_bmp(Bytes bytes, const ImageLimits& limits);
 Decoded decode_tiff(Bytes bytes, const ImageLimits& limits);

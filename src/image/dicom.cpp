@@ -42,9 +42,14 @@ std::optional<Failure> check_plain(const DicomHeader& header) {
         return Failure{Status::unsupported,
                        fmt::format("a DICOM of {} samples a pixel, {}", header.samples, header.photometric)};
     }
-    if (header.bits_allocated != 8 || header.bits_stored != 8 || header.is_signed != 0) {
-        return Failure{Status::unsupported,
-                       fmt::format("a DICOM of {} bits a sample; only 8 are read", header.bits_stored)};
+    if (header.bits_allocated != 8 || header.bits_stored != 8) {
+        return Failure{
+            Status::unsupported,
+            fmt::format("a DICOM of {} bits allocated and {} stored a sample; only 8 and 8 are read",
+                        header.bits_allocated, header.bits_stored)};
+    }
+    if (header.is_signed != 0) {
+        return Failure{Status::unsupported, "a DICOM of signed samples; only unsigned ones are read"};
     }
     return std::nullopt;
 }
@@ -121,7 +126,8 @@ Decoded decode_encapsulated(Bytes bytes, const DicomHeader& header, const ImageL
     }
     const bool rgb = header.photometric == "RGB";
     auto decoded = decode_jpeg(*frame, LoadOptions{limits, false},
-                               rgb ? JpegColours::rgb_unless_marked : JpegColours::by_markers);
+                               rgb ? JpegColours::rgb_unless_marked : JpegColours::by_markers,
+                               JpegOrientation::as_stored);
     if (decoded && (decoded->pixels.cols != static_cast<int>(header.columns) ||
                     decoded->pixels.rows != static_cast<int>(header.rows))) {
         return image_failure(Status::corrupt, "the DICOM's picture is not of the size that its header says");

@@ -221,7 +221,8 @@ int orientation_of(const jpeg_decompress_struct& info) {
 
 }  // namespace
 
-Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours) {
+Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours,
+                    JpegOrientation orientation) {
     JpegState state;
     const bool header = read_header(state, bytes, colours, options.sufficient_side);
     const jpeg_decompress_struct& info = state.info;
@@ -240,7 +241,8 @@ Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours
     const bool four = info.out_color_space == JCS_CMYK;
     const cv::Size size(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
     cv::Mat rows(size, four ? CV_8UC4 : CV_8UC3, cv::Scalar::all(128));
-    const int orientation = orientation_of(info);  // before the markers go with the decoder's memory
+    // Before the markers go with the decoder's memory.
+    const int turned = orientation == JpegOrientation::of_exif ? orientation_of(info) : 1;
     const bool inverted = info.saw_Adobe_marker != FALSE;
     const bool whole = read_rows(state, rows);
     if (!whole || state.cut || state.damaged) {
@@ -250,7 +252,7 @@ Decoded decode_jpeg(Bytes bytes, const LoadOptions& options, JpegColours colours
             return tl::make_unexpected(failure_of(state));
         }
     }
-    return Image{orient_image(four ? cmyk_to_bgr(rows, inverted) : rows, orientation), state.cut};
+    return Image{orient_image(four ? cmyk_to_bgr(rows, inverted) : rows, turned), state.cut};
 }
 
 }  // namespace skincheck

@@ -8,6 +8,8 @@
 
 #include <csetjmp>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 namespace skincheck {
 
@@ -19,7 +21,8 @@ struct PngState {
     png_infop info = nullptr;
     Bytes bytes;
     std::size_t position = 0;
-    int passes = 1;  ///< over all rows, each of which fills in more of an interlaced picture
+    bool palette = false;  ///< what is read are numbers of its colours
+    int passes = 1;        ///< over all rows, each of which fills in more of an interlaced picture
     char message[128]{};
     bool cut = false;      ///< the file ended before the picture did
     bool damaged = false;  ///< libpng only warned, but pixels are wrong
@@ -81,10 +84,15 @@ bool read_header(PngState& state) {
     png_set_benign_errors(state.png, 1);
     skip_text_and_profiles(state.png);
     png_read_info(state.png, state.info);
-    png_set_expand(state.png);
-    png_set_scale_16(state.png);
-    png_set_gray_to_rgb(state.png);
-    png_set_bgr(state.png);
+    state.palette = png_get_color_type(state.png, state.info) == PNG_COLOR_TYPE_PALETTE;
+    if (state.palette) {
+        png_set_packing(state.png);  // one byte a pixel
+    } else {
+        png_set_expand(state.png);
+        png_set_scale_16(state.png);
+        png_set_gray_to_rgb(state.png);
+        png_set_bgr(state.png);
+    }
     state.passes = png_set_interlace_handling(state.png);
     png_read_update_info(state.png, state.info);
     return true;
@@ -102,6 +110,34 @@ bool read_rows(PngState& state, cv::Mat& pixels) {
     }
     png_read_end(state.png, state.info);
     return true;
+}
+
+/// Numbers of the palette's colours → BGRA; nothing when one is beyond it. libpng itself gives black for
+/// that.
+std::optional<cv::Mat> look_up(const PngState& state, const cv::Mat& numbers) {
+    png_colorp colours = nullptr;
+    png_bytep alphas = nullptr;  // of the first colours; the others are opaque
+    int count = 0;
+    int alpha_count = 0;
+    png_get_PLTE(state.png, state.info, &colours, &count);
+    png_get_tRNS(state.png, state.info, &alphas, &alpha_count, nullptr);
+    std::vector<cv::Vec4b> table;
+    for (int i = 0; i < count; ++i) {
+        const png_byte alpha = i < alpha_count ? alphas[i] : png_byte{255};
+        table.emplace_back(colours[i].blue, colours[i].green, colours[i].red, alpha);
+    }
+    cv::Mat bgra(numbers.size(), CV_8UC4);
+    for (int y = 0; y < numbers.rows; ++y) {
+        const auto* from = numbers.ptr<unsigned char>(y);
+        auto* to = bgra.ptr<cv::Vec4b>(y);
+        for (int x = 0; x < numbers.cols; ++x) {
+            if (from[x] >= table.size()) {
+                return std::nullopt;
+            }
+            to[x] = table[from[x]];
+        }
+    }
+    return bgra;
 }
 
 Failure failure_of(const PngState& state) {
@@ -145,7 +181,7 @@ Decoded decode_png(Bytes bytes, const ImageLimits& limits) {
     if (auto refused = check_image_size(width, height, limits)) {
         return tl::make_unexpected(*std::move(refused));
     }
-    if ((channels != 3 && channels != 4) ||
+    if ((channels != 3 && channels != 4 && !state.palette) ||
         png_get_rowbytes(state.png, state.info) != std::size_t{width} * static_cast<std::size_t>(channels)) {
         return image_failure(Status::unsupported, "a kind of PNG that is not read");
     }
@@ -153,7 +189,16 @@ Decoded decode_png(Bytes bytes, const ImageLimits& limits) {
     if (!read_rows(state, pixels) || state.damaged) {
         return tl::make_unexpected(failure_of(state));
     }
-    return Image{orient_image(channels == 4 ? lay_over_white(pixels) : pixels, orientation_of(state)), false};
+    if (state.palette) {
+        auto colours = look_up(state, pixels);
+        if (!colours) {
+            return image_failure(Status::corrupt,
+                                 "the PNG is damaged: a pixel's colour is not in its palette");
+        }
+        pixels = *std::move(colours);
+    }
+    return Image{
+        orient_image(pixels.channels() == 4 ? lay_over_white(pixels) : pixels, orientation_of(state)), false};
 }
 
 }  // namespace skincheck

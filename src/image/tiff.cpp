@@ -4,8 +4,11 @@
 #include "image/tiff_header.hpp"
 
 #include <fmt/format.h>
+#include <opencv2/imgproc.hpp>
 #include <tiffio.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -21,6 +24,7 @@ struct TiffState {
     std::uint64_t max_memory = 0;  ///< of one block of it
     std::uint64_t position = 0;
     bool damaged = false;
+    bool refused = false;  ///< there is nothing wrong with it, but libtiff does not convert such a picture
     char message[200]{};
 };
 
@@ -131,13 +135,29 @@ bool blocks_exceed(const TiffDirectory& directory, std::uint64_t most) {
 
 struct TiffLayout {
     std::uint32_t width = 0, height = 0;
-    std::uint16_t bits = 1, samples = 1, format = SAMPLEFORMAT_UINT, photometric = 0, compression = 1;
+    std::uint16_t bits = 1, samples = 1, extras = 0, format = SAMPLEFORMAT_UINT;
+    std::uint16_t compression = COMPRESSION_NONE, planar = PLANARCONFIG_CONTIG;
+    std::uint16_t photometric = PHOTOMETRIC_MINISBLACK;  ///< what libtiff takes grey for if there is no word
+    std::optional<Alpha> alpha;                          ///< of the first extra sample
 
     bool grey_16() const {
-        return bits == 16 && samples == 1 &&
-               (photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE);
+        const bool grey = photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
+        return bits == 16 && grey &&
+               (samples == 1 || (planar == PLANARCONFIG_CONTIG && samples == extras + 1));
     }
 };
+
+/// TIFF 6.0, section 18: an extra sample of which nothing is said is none.
+std::optional<Alpha> alpha_of(std::uint16_t kind) {
+    switch (kind) {
+        case EXTRASAMPLE_ASSOCALPHA:
+            return Alpha::multiplied;
+        case EXTRASAMPLE_UNASSALPHA:
+            return Alpha::straight;
+        default:
+            return std::nullopt;
+    }
+}
 
 TiffLayout layout_of(TIFF* tiff) {
     TiffLayout layout;
@@ -148,19 +168,30 @@ TiffLayout layout_of(TIFF* tiff) {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &layout.format);
     TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &layout.photometric);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &layout.compression);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &layout.planar);
+    std::uint16_t* kinds = nullptr;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &layout.extras, &kinds);
+    if (layout.extras > 0 && layout.extras < layout.samples) {
+        layout.alpha = alpha_of(kinds[0]);
+    }
     return layout;
 }
 
-void put_grey_16(const std::uint16_t* from, int count, bool white_is_zero, cv::Vec3b* to) {
-    for (int x = 0; x < count; ++x) {
-        const unsigned value = white_is_zero ? 65535U - from[x] : from[x];
-        to[x] = cv::Vec3b::all(static_cast<unsigned char>((value + 128) / 257));
+constexpr unsigned char to_8_bits(unsigned value) {
+    return static_cast<unsigned char>((value + 128) / 257);
+}
+
+void put_grey_16(const std::uint16_t* from, int count, const TiffLayout& layout, cv::Vec4b* to) {
+    for (int x = 0; x < count; ++x, from += layout.samples) {
+        const unsigned value = layout.photometric == PHOTOMETRIC_MINISWHITE ? 65535U - from[0] : from[0];
+        const unsigned char grey = to_8_bits(value);
+        to[x] = {grey, grey, grey, to_8_bits(layout.alpha ? from[1] : 65535U)};
     }
 }
 
-/// libtiff's own conversion of 16-bit grey drops the low byte, where that of colours rounds.
-bool read_grey_16(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Mat& pixels) {
-    const bool white_is_zero = layout.photometric == PHOTOMETRIC_MINISWHITE;
+/// libtiff's own conversion of 16-bit grey drops the low byte and any alpha, where that of colours rounds and
+/// keeps it.
+bool read_grey_16(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Mat& bgra) {
     std::uint32_t block_width = layout.width;
     std::uint32_t block_height = 1;
     const bool tiled = TIFFIsTiled(tiff) != 0;
@@ -170,7 +201,7 @@ bool read_grey_16(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Ma
     }
     const tmsize_t size = tiled ? TIFFTileSize(tiff) : TIFFScanlineSize(tiff);
     if (block_width == 0 || block_height == 0 || size <= 0 ||
-        static_cast<std::uint64_t>(size) != std::uint64_t{block_width} * block_height * 2) {
+        static_cast<std::uint64_t>(size) != std::uint64_t{block_width} * block_height * 2 * layout.samples) {
         return false;
     }
     if (static_cast<std::uint64_t>(size) > state.max_memory) {
@@ -190,37 +221,38 @@ bool read_grey_16(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Ma
             }
             const auto columns = static_cast<int>(std::min<std::uint64_t>(block_width, layout.width - x));
             for (std::uint64_t row = 0; row < block_height && y + row < layout.height; ++row) {
-                put_grey_16(block.data() + row * block_width, columns, white_is_zero,
-                            pixels.ptr<cv::Vec3b>(static_cast<int>(y + row)) + x);
+                put_grey_16(block.data() + row * block_width * layout.samples, columns, layout,
+                            bgra.ptr<cv::Vec4b>(static_cast<int>(y + row)) + x);
             }
         }
     }
     return true;
 }
 
-/// How alpha stands in the file. From then on libtiff takes it for multiplied in, so that it leaves the
-/// colours alone: what it multiplies by zero is lost.
-Alpha take_over_alpha(TIFF* tiff) {
+/// From then on libtiff takes straight alpha for multiplied in, so that it leaves the colours alone: what it
+/// multiplies by zero is lost.
+void keep_colours_from_alpha(TIFF* tiff) {
     std::uint16_t count = 0;
     std::uint16_t* kinds = nullptr;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds);
-    if (count == 0 || kinds[0] != EXTRASAMPLE_UNASSALPHA) {
-        return Alpha::multiplied;
-    }
     std::vector<std::uint16_t> changed(kinds, kinds + count);
-    changed[0] = EXTRASAMPLE_ASSOCALPHA;
+    changed.front() = EXTRASAMPLE_ASSOCALPHA;
     TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, count, changed.data());
-    return Alpha::straight;
 }
 
 /// Everything else, by libtiff's conversion to RGBA.
-bool read_colours(TIFF* tiff, const TiffState& state, cv::Mat& pixels) {
-    const Alpha alpha = take_over_alpha(tiff);
-    cv::Mat bgra(pixels.size(), CV_8UC4, cv::Scalar::all(0));
+bool read_colours(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Mat& bgra) {
+    if (layout.alpha == Alpha::straight) {
+        keep_colours_from_alpha(tiff);
+    }
     TIFFRGBAImage image{};
     constexpr int stop_on_error = 1;
     char message[1024]{};
     if (TIFFRGBAImageBegin(&image, tiff, stop_on_error, message) == 0) {
+        if (!state.damaged) {
+            state.refused = true;
+            fmt::format_to_n(state.message, sizeof state.message - 1, "{}", message);
+        }
         return false;
     }
     image.orientation = ORIENTATION_TOPLEFT;  // as stored: turning is our work
@@ -240,14 +272,29 @@ bool read_colours(TIFF* tiff, const TiffState& state, cv::Mat& pixels) {
                 static_cast<unsigned char>(TIFFGetR(packed)), static_cast<unsigned char>(TIFFGetA(packed))};
         }
     }
-    pixels = lay_over_white(bgra, alpha);
     return true;
+}
+
+/// Whether its decoder can be trusted with any file. The others are hardly met, and two of them are
+/// dangerous: JBIG ends the process when it cannot have the memory that the file asks for; LZMA reserves as
+/// much as a byte of the file says, up to 4 GiB, and libtiff sets it no limit.
+bool is_read(std::uint16_t compression) {
+    constexpr std::array compressions{COMPRESSION_NONE,      COMPRESSION_CCITTRLE,      COMPRESSION_CCITTRLEW,
+                                      COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4,     COMPRESSION_LZW,
+                                      COMPRESSION_JPEG,      COMPRESSION_ADOBE_DEFLATE, COMPRESSION_DEFLATE,
+                                      COMPRESSION_PACKBITS,  COMPRESSION_ZSTD,          COMPRESSION_WEBP,
+                                      COMPRESSION_LERC};
+    return std::find(compressions.begin(), compressions.end(), compression) != compressions.end() &&
+           TIFFIsCODECConfigured(compression) != 0;
+}
+
+Failure refused_kind(const char* reason) {
+    return {Status::unsupported, fmt::format("a kind of TIFF that is not read: {}", one_line(reason))};
 }
 
 /// What libtiff's conversion does not take.
 std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
-    // LZMA reserves as much memory as a byte of the file says, up to 4 GiB, and libtiff sets it no limit.
-    if (TIFFIsCODECConfigured(layout.compression) == 0 || layout.compression == COMPRESSION_LZMA) {
+    if (!is_read(layout.compression)) {
         return Failure{Status::unsupported, fmt::format("a TIFF of compression {}", layout.compression)};
     }
     if (layout.format != SAMPLEFORMAT_UINT && layout.format != SAMPLEFORMAT_VOID) {
@@ -255,8 +302,7 @@ std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
     }
     char message[1024]{};
     if (!layout.grey_16() && TIFFRGBAImageOK(tiff, message) == 0) {
-        return Failure{Status::unsupported,
-                       fmt::format("a kind of TIFF that is not read: {}", one_line(message))};
+        return refused_kind(message);
     }
     return std::nullopt;
 }
@@ -264,6 +310,9 @@ std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
 Failure failure_of(const TiffState& state) {
     if (is_lack_of_memory(state.message)) {
         return out_of_memory();
+    }
+    if (state.refused) {
+        return refused_kind(state.message);
     }
     return {Status::corrupt, fmt::format("the TIFF is damaged: {}", one_line(state.message))};
 }
@@ -298,11 +347,17 @@ Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
     if (auto refused = refuse(tiff.get(), layout)) {
         return tl::make_unexpected(*std::move(refused));
     }
-    cv::Mat pixels(static_cast<int>(height), static_cast<int>(width), CV_8UC3);
-    const bool read = layout.grey_16() ? read_grey_16(tiff.get(), layout, state, pixels)
-                                       : read_colours(tiff.get(), state, pixels);
+    cv::Mat bgra(static_cast<int>(height), static_cast<int>(width), CV_8UC4, cv::Scalar::all(0));
+    const bool read = layout.grey_16() ? read_grey_16(tiff.get(), layout, state, bgra)
+                                       : read_colours(tiff.get(), layout, state, bgra);
     if (!read || state.damaged) {
         return tl::make_unexpected(failure_of(state));
+    }
+    cv::Mat pixels;
+    if (layout.alpha) {
+        pixels = lay_over_white(bgra, *layout.alpha);
+    } else {
+        cv::cvtColor(bgra, pixels, cv::COLOR_BGRA2BGR);
     }
     const auto orientation = directory->value(tiff_tag::orientation).value_or(1);
     return Image{orient_image(pixels, orientation <= 8 ? static_cast<int>(orientation) : 1), false};

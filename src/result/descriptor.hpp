@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 namespace skincheck {
 
@@ -23,6 +25,8 @@ class Descriptor {
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     int get() const { return number_; }
+    /// Hands it over to the caller, who closes it.
+    int release() { return std::exchange(number_, -1); }
 
   private:
     int number_;
@@ -45,10 +49,13 @@ inline int read_all(const Descriptor& file, void* to, std::size_t size, std::siz
     return 0;
 }
 
+/// Times before 1684 and after 2255, which some file systems have, count as those years: their nanoseconds do
+/// not fit.
 inline FileStamp stamp_of(const struct stat& status) {
     constexpr std::int64_t nanoseconds = 1'000'000'000;
-    return {static_cast<std::uint64_t>(status.st_size),
-            status.st_mtim.tv_sec * nanoseconds + status.st_mtim.tv_nsec};
+    constexpr std::int64_t most_seconds = 9'000'000'000;
+    const auto seconds = std::clamp<std::int64_t>(status.st_mtim.tv_sec, -most_seconds, most_seconds);
+    return {static_cast<std::uint64_t>(status.st_size), seconds * nanoseconds + status.st_mtim.tv_nsec};
 }
 
 }  // namespace skincheck

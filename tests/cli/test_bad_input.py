@@ -6,7 +6,7 @@ import resource
 import socket
 
 import harness
-from harness import HEADER, SkincheckTest, csv_rows, model_id, without_time
+from harness import HEADER, SOURCE, SkincheckTest, csv_rows, model_id, without_time
 from images import BLACK, WHITE, bmp, chunk, drawn, jpeg_of_claimed_size, png, png_header
 
 
@@ -98,6 +98,12 @@ class OneByOne(SkincheckTest):
         self.write("tiny.jpg", drawn(".jpg", 1, 1, WHITE))
         self.check("tiny.png", "ok")
         self.check("tiny.jpg", "ok")
+
+    def test_a_tiff_whose_decoder_would_end_the_run_or_take_all_memory(self):
+        for name, compression in (("jbig_abort.tif", 34661), ("lzma_4_gib.tif", 34925)):
+            with self.subTest(name):
+                self.write(name, (SOURCE / "tests/fuzz/corpus/image" / name).read_bytes())
+                self.check(name, "unsupported", f"compression {compression}")
 
     def test_a_header_that_claims_too_many_pixels(self):
         self.write("huge.png", png_header(30000, 30000) + chunk(b"IDAT", b"x\x9c") + chunk(b"IEND", b""))

@@ -326,6 +326,11 @@ class Settling(ResumeTest):
                 rows = csv_rows(self.score("--since", time_, "drop").stdout)
                 self.assertEqual([f"drop/{name}.png" for name in names], [row["path"] for row in rows])
 
+    def test_since_takes_a_file_of_centuries_from_now(self):
+        os.utime(self.write("drop/to-come.png", png()), (10_413_792_000, 10_413_792_000))  # the year 2300
+        rows = csv_rows(self.score("--since", "2001-09-10", "drop").stdout)
+        self.assertEqual(["drop/to-come.png"], [row["path"] for row in rows])
+
     def test_times_that_are_none(self):
         for text in ("yesterday", "2026-13-01", "2026-02-30", "2026-01-01T25:00", "@", "@-1", "@1e9", "2026-01-01x"):
             with self.subTest(text):

@@ -4,6 +4,7 @@
 #include "image/format.hpp"
 #include "image/pixels.hpp"
 #include "image/tiff_header.hpp"
+#include "result/descriptor.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -158,9 +159,19 @@ struct TiffEntry {
     std::uint32_t tag = 0, type = 0, count = 0, value = 0;
 };
 
+/// The header and only directory of a little endian TIFF, whatever the order of `entries`.
+std::string tiff_directory(std::vector<TiffEntry> entries) {
+    std::sort(entries.begin(), entries.end(),
+              [](const TiffEntry& a, const TiffEntry& b) { return a.tag < b.tag; });
+    std::string bytes = "II*\0"s + le32(8) + le16(static_cast<std::uint32_t>(entries.size()));
+    for (const TiffEntry& entry : entries) {
+        bytes += le16(entry.tag) + le16(entry.type) + le32(entry.count) + le32(entry.value);
+    }
+    return bytes + le32(0);
+}
+
 /// A little endian TIFF of 8-bit grey, one pixel wide, with a strip a row; `strips` and `sizes` are where
-/// their places and sizes stand, or what they are if it is one strip. Other entries, all of higher tags, may
-/// follow.
+/// their places and sizes stand, or what they are if it is one strip.
 std::string grey_tiff(std::uint32_t height, std::uint32_t compression, std::uint32_t strips,
                       std::uint32_t sizes, const std::vector<TiffEntry>& others = {}) {
     constexpr std::uint32_t is_short = 3, is_long = 4;
@@ -170,11 +181,40 @@ std::string grey_tiff(std::uint32_t height, std::uint32_t compression, std::uint
                                    {277, is_short, 1, 1},        {278, is_long, 1, 1},
                                    {279, is_long, height, sizes}};
     entries.insert(entries.end(), others.begin(), others.end());
-    std::string bytes = "II*\0"s + le32(8) + le16(static_cast<std::uint32_t>(entries.size()));
-    for (const TiffEntry& entry : entries) {
-        bytes += le16(entry.tag) + le16(entry.type) + le32(entry.count) + le32(entry.value);
+    return tiff_directory(std::move(entries));
+}
+
+/// A little endian TIFF of one row of 16-bit grey, whose pixels have one sample or two each; `others` may say
+/// what is white (262) and of what kind the second sample is (338).
+std::string grey_16_tiff(const std::vector<std::uint32_t>& stored, std::uint32_t samples,
+                         const std::vector<TiffEntry>& others) {
+    constexpr std::uint32_t is_short = 3, is_long = 4, bits = 16;
+    const auto size = static_cast<std::uint32_t>(stored.size());
+    std::vector<TiffEntry> entries{{256, is_long, 1, size / samples},
+                                   {257, is_long, 1, 1},
+                                   {258, is_short, samples, samples == 2 ? (bits << 16) | bits : bits},
+                                   {259, is_short, 1, 1},
+                                   {273, is_long, 1, 0},
+                                   {277, is_short, 1, samples},
+                                   {278, is_long, 1, 1},
+                                   {279, is_long, 1, 2 * size}};
+    entries.insert(entries.end(), others.begin(), others.end());
+    entries[4].value = static_cast<std::uint32_t>(tiff_directory(entries).size());
+    std::string bytes = tiff_directory(std::move(entries));
+    for (const std::uint32_t sample : stored) {
+        bytes += le16(sample);
     }
-    return bytes + le32(0);
+    return bytes;
+}
+
+/// The first channel of a row of pixels.
+std::vector<int> row_of(const std::string& bytes) {
+    const cv::Mat pixels = pixels_of(bytes);
+    std::vector<int> row;
+    for (int x = 0; x < pixels.cols; ++x) {
+        row.push_back(pixels.at<cv::Vec3b>(0, x)[0]);
+    }
+    return row;
 }
 
 /// Every strip is the same `size` bytes, of which the first two are one pixel (PackBits).
@@ -280,6 +320,7 @@ std::vector<Sample> samples() {
     cv::cvtColor(lesion, alpha, cv::COLOR_BGR2BGRA);
     alpha(cv::Rect(0, 0, 24, 36)).setTo(cv::Scalar(10, 20, 30, 100));
     const std::string jpeg = test::encode(lesion, ".jpg");
+    const std::string numbers(grey.begin<char>(), grey.end<char>());
     return {
         {"JPEG", jpeg},
         {"JPEG with EXIF", test::add_exif_to_jpeg(jpeg, 6)},
@@ -290,6 +331,7 @@ std::vector<Sample> samples() {
         {"PNG", test::encode(lesion, ".png")},
         {"PNG, 16 bits", test::encode(samples_16, ".png")},
         {"PNG, alpha", test::add_exif_to_png(test::encode(alpha, ".png"), 3)},
+        {"PNG, palette", test::write_png({48, 36, 8, 3, std::string(3 * 256, 'p')}, numbers)},
         {"BMP", test::encode(lesion, ".bmp")},
         {"BMP, palette", test::encode(grey, ".bmp")},
         {"TIFF", test::write_tiff(lesion, 5, Order::big)},
@@ -428,6 +470,11 @@ TEST_CASE("PNG: palette, with and without transparency, and few bits") {
     CHECK(half.at<cv::Vec3b>(0, 1) == cv::Vec3b(142, 137, 132));  // (30 * 128 + 255 * 127) / 255 and so on
     CHECK(first_pixel(test::write_png({1, 1, 1, 0}, std::string(1, '\x80'))) == cv::Vec3b(255, 255, 255));
     CHECK(first_pixel(test::write_png({1, 1, 4, 0}, std::string(1, '\x30'))) == cv::Vec3b(51, 51, 51));
+    // A colour that is not there, which libpng takes for black; what fills up the byte does not count.
+    CHECK(status_of(test::write_png({2, 1, 2, 3, palette}, std::string(1, '\x9F'))) == Status::ok);
+    CHECK(status_of(test::write_png({2, 1, 2, 3, palette}, std::string(1, '\x70'))) == Status::corrupt);
+    CHECK(status_of(test::write_png({1, 1, 8, 3, palette}, "\2")) == Status::ok);
+    CHECK(status_of(test::write_png({1, 1, 8, 3, palette}, "\3")) == Status::corrupt);
     // A colour that is named as the clear one, whatever stands beside it.
     CHECK(first_pixel(test::write_png({1, 1, 8, 2, "", std::string("\0\1\0\2\0\3", 6)}, "\1\2\3")) ==
           cv::Vec3b(3, 2, 1));  // all of it, so that it is ignored
@@ -467,18 +514,42 @@ TEST_CASE("alpha that is zero all over is ignored") {
     }
 }
 
-TEST_CASE("TIFF: alpha multiplied in or not") {
+TEST_CASE("TIFF: alpha multiplied in or not, or a sample that is none") {
     cv::Mat pixels(1, 2, CV_8UC4);
     pixels.at<cv::Vec4b>(0, 0) = {10, 20, 30, 51};  // a fifth
     pixels.at<cv::Vec4b>(0, 1) = {10, 20, 30, 255};
     const cv::Mat straight = pixels_of(test::write_tiff_with_alpha(pixels, 2));
     CHECK(straight.at<cv::Vec3b>(0, 0) == cv::Vec3b(206, 208, 210));
     CHECK(straight.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
-    for (const int kind : {0, 1}) {
-        const cv::Mat multiplied = pixels_of(test::write_tiff_with_alpha(pixels, kind));
-        CHECK(multiplied.at<cv::Vec3b>(0, 0) == cv::Vec3b(214, 224, 234));
-        CHECK(multiplied.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
+    const cv::Mat multiplied = pixels_of(test::write_tiff_with_alpha(pixels, 1));
+    CHECK(multiplied.at<cv::Vec3b>(0, 0) == cv::Vec3b(214, 224, 234));
+    CHECK(multiplied.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
+    for (const int kind : {-1, 0}) {  // not said, unspecified
+        CAPTURE(kind);
+        const cv::Mat none = pixels_of(test::write_tiff_with_alpha(pixels, kind));
+        CHECK(none.at<cv::Vec3b>(0, 0) == cv::Vec3b(10, 20, 30));
+        CHECK(none.at<cv::Vec3b>(0, 1) == cv::Vec3b(10, 20, 30));
     }
+}
+
+TEST_CASE("TIFF: 16-bit grey with alpha") {
+    constexpr std::uint32_t kind_of_extra = 338, is_short = 3;
+    const TiffEntry black_is_zero{262, is_short, 1, 1};
+    const auto row = [&](std::uint32_t kind) {
+        const std::vector<std::uint32_t> grey_and_alpha{257 * 10, 257 * 51, 257 * 100 + 129, 65535};
+        return row_of(grey_16_tiff(grey_and_alpha, 2, {black_is_zero, {kind_of_extra, is_short, 1, kind}}));
+    };
+    CHECK(row(2) == std::vector<int>{206, 101});  // straight: (10 * 51 + 255 * 204) / 255
+    CHECK(row(1) == std::vector<int>{214, 101});  // multiplied: 10 + 204
+    CHECK(row(0) == std::vector<int>{10, 101});   // no alpha
+}
+
+TEST_CASE("TIFF: black is zero if there is no word") {
+    constexpr std::uint32_t photometric = 262, is_short = 3;
+    const std::vector<std::uint32_t> grey{0, 257 * 10, 65535};
+    CHECK(row_of(grey_16_tiff(grey, 1, {})) == std::vector<int>{0, 10, 255});
+    CHECK(row_of(grey_16_tiff(grey, 1, {{photometric, is_short, 1, 1}})) == std::vector<int>{0, 10, 255});
+    CHECK(row_of(grey_16_tiff(grey, 1, {{photometric, is_short, 1, 0}})) == std::vector<int>{255, 245, 0});
 }
 
 TEST_CASE("16-bit samples are divided by 257 and rounded") {
@@ -558,10 +629,38 @@ TEST_CASE("DICOM: planes, YBR, JPEG, and what is not read") {
     layout.jpeg = jpeg;
     CHECK(difference(pixels_of(test::write_dicom(lesion, layout)), pixels_of(jpeg)) == 0);
     CHECK(status_of(test::write_dicom(test::draw_lesion(41, 24), layout)) == Status::corrupt);
-    layout = {};
-    layout.bits = 16;
+}
+
+TEST_CASE("DICOM: what is not read is named") {
+    test::DicomLayout layout;
     layout.photometric = "MONOCHROME2";
-    CHECK(status_of(test::write_dicom(cv::Mat(2, 4, CV_8UC1, cv::Scalar(0)), layout)) == Status::unsupported);
+    const cv::Mat grey(2, 4, CV_8UC1, cv::Scalar(0));
+    const std::string plain = test::write_dicom(grey, layout);
+    const auto message_of = [](const std::string& bytes) {
+        const auto image = load(bytes);
+        REQUIRE_FALSE(image.has_value());
+        CHECK(image.error().status == Status::unsupported);
+        return image.error().message;
+    };
+    const std::size_t allocated = plain.find("\x28\0\0\1US\2\0"s) + 8;
+    CHECK(message_of(patch(plain, allocated, "\x10")) ==
+          "a DICOM of 16 bits allocated and 8 stored a sample; only 8 and 8 are read");
+    const std::size_t is_signed = plain.find("\x28\0\3\1US\2\0"s) + 8;
+    CHECK(message_of(patch(plain, is_signed, "\1")) ==
+          "a DICOM of signed samples; only unsigned ones are read");
+    layout.bits = 16;
+    CHECK(message_of(test::write_dicom(grey, layout)) ==
+          "a DICOM of 16 bits allocated and 16 stored a sample; only 8 and 8 are read");
+}
+
+TEST_CASE("DICOM: a JPEG within it stands as it is stored, whatever its EXIF data say") {
+    const cv::Mat lesion = test::draw_lesion(40, 24);
+    const std::string jpeg = test::encode(lesion, ".jpg");
+    for (const int orientation : {3, 6}) {
+        CAPTURE(orientation);
+        const test::DicomLayout layout{true, "YBR_FULL_422", 8, 0, test::add_exif_to_jpeg(jpeg, orientation)};
+        CHECK(difference(pixels_of(test::write_dicom(lesion, layout)), pixels_of(jpeg)) == 0);
+    }
 }
 
 TEST_CASE("files that are none") {
@@ -736,6 +835,26 @@ TEST_CASE("a TIFF of LZMA, which may reserve 4 GiB, is not begun") {
     CHECK(outcome_in_little_memory(grey_tiff(1, lzma, 8, 1)) == "unsupported");
 }
 
+TEST_CASE("a TIFF of JBIG, whose decoder ends the process, is not begun") {
+    constexpr std::uint32_t jbig = 34661;
+    // ITU-T T.82, 6.2: one layer of one plane, 0xFFFFFFFE x 0xFFFFFFFE pixels in stripes of one row.
+    const std::string huge =
+        "\0\0\1\0"s + "\xFF\xFF\xFF\xFE\xFF\xFF\xFF\xFE"s + "\0\0\0\1\x08\0\0\0"s + std::string(40, '\0');
+    const auto behind = static_cast<std::uint32_t>(grey_tiff(1, jbig, 0, 0).size());
+    const auto size = static_cast<std::uint32_t>(huge.size());
+    CHECK(outcome_in_little_memory(grey_tiff(1, jbig, behind, size) + huge) == "unsupported");
+}
+
+TEST_CASE("a TIFF that libtiff does not convert is unsupported, for the reason that it gives") {
+    // 16-bit YCbCr: photometric interpretation 6 in place of RGB's 2.
+    const std::string rgb =
+        test::encode(cv::Mat(4, 4, CV_16UC3, cv::Scalar::all(7)), ".tif", {cv::IMWRITE_TIFF_COMPRESSION, 1});
+    const auto image = load(patch(rgb, rgb.find("\6\1\3\0\1\0\0\0\2"s) + 8, "\6"));
+    REQUIRE_FALSE(image.has_value());
+    CHECK(image.error().status == Status::unsupported);
+    CHECK(image.error().message == "a kind of TIFF that is not read: Sorry, can not handle image");
+}
+
 TEST_CASE("TIFF: strips that all stand in one place") {
     constexpr std::uint32_t blank = 16;
     CHECK(status_of(tiff_of_one_place(1000, blank)) == Status::ok);  // as some write what is blank
@@ -879,6 +998,17 @@ TEST_CASE("floating-point TIFF and animated WebP are said to be unsupported") {
     const std::string webp =
         test::add_exif_to_webp(test::encode(letters(), ".webp", webp_lossless()), 3, 2, 1);
     CHECK(status_of(patch(webp, 20, "\x02")) == Status::unsupported);
+}
+
+TEST_CASE("a file that was changed centuries from now, or ago") {
+    const auto modified = [](std::int64_t year) {
+        struct stat status {};
+        status.st_mtim.tv_sec = (year - 1970) * 365 * 24 * 3600;
+        return stamp_of(status).modified;
+    };
+    CHECK(modified(2300) > modified(2200));
+    CHECK(modified(1600) < modified(1700));
+    CHECK(modified(1971) == 365LL * 24 * 3600 * 1'000'000'000);
 }
 
 TEST_CASE("the extensions that a directory is searched for") {

@@ -5,7 +5,10 @@
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
@@ -254,4 +257,19 @@ TEST_CASE("a journal that cannot be made is told") {
     CHECK_THROWS_AS(open("/no/such/folder/o.csv"), CannotWrite);
     const TemporaryFolder folder;
     CHECK_THROWS_AS(open(folder / std::string(250, 'n')), CannotWrite);
+}
+
+TEST_CASE("a journal is locked with the last descriptor that there is") {
+    const TemporaryFolder folder;
+    const Cancellation cancellation;
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int next = open("/dev/null", O_RDONLY | O_CLOEXEC);  // the lowest that is free
+    REQUIRE(next >= 0);
+    close(next);
+    const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &one_more) == 0);
+    const bool locked = lock_journal(folder / "o.csv", false, cancellation).has_value();
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(locked);
 }
