@@ -148,10 +148,14 @@ class AtomicFile final : public Destination {
         fchmod(fd_, mode_);
         // Some file systems cannot sync (EINVAL); that is theirs. A late error of the disk or a quota is
         // ours.
-        if (fsync(fd_) != 0 && errno != EINVAL && errno != ENOTSUP) {
+        int synced = 0;
+        do {
+            synced = fsync(fd_);
+        } while (synced != 0 && errno == EINTR);
+        if (synced != 0 && errno != EINVAL && errno != ENOTSUP) {
             fail_to_write(path_, errno);
         }
-        if (close(std::exchange(fd_, -1)) != 0) {
+        if (close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
             fail_to_write(path_, errno);
         }
         if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {

@@ -9,10 +9,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
-#include <iterator>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace skincheck {
 namespace {
@@ -31,6 +33,7 @@ class ClassifierPool {
         changed_.wait(lock, [this] { return !idle_.empty() || made_ < most_; });
         std::unique_ptr<Classifier> classifier;
         if (idle_.empty()) {
+            idle_.reserve(static_cast<std::size_t>(made_) + 1);  // so that no classifier fails to come back
             ++made_;
             lock.unlock();
             classifier = make();
@@ -176,35 +179,45 @@ std::optional<cv::Mat> classify_together(ClassifierPool& pool, const std::vector
         return std::nullopt;
     }
     const auto classifier = pool.take();
-    return if_memory_suffices([&] { return classifier->classify(*blob); });
+    return if_memory_suffices(
+        [&] { return classifier->classify(*blob).clone(); });  // what it gives is its own
 }
 
-// N×K outputs for N images, as many at a time as memory has room for; nothing when it has none for one.
-std::optional<cv::Mat> classify(ClassifierPool& pool, const std::vector<cv::Mat>& images,
-                                const ModelSpec& spec, BatchSize& batch_size) {
-    cv::Mat outputs;
+// 1×K outputs for each image, as many at a time as memory has room for; an empty one where it has none.
+std::vector<cv::Mat> classify(ClassifierPool& pool, const std::vector<cv::Mat>& images, const ModelSpec& spec,
+                              BatchSize& batch_size) {
+    std::vector<cv::Mat> outputs;
+    outputs.reserve(images.size());
     for (auto rest = images.begin(); rest != images.end();) {
         const auto size = std::min<std::ptrdiff_t>(batch_size.now(), images.end() - rest);
         if (const auto some = classify_together(pool, {rest, rest + size}, spec)) {
-            outputs.push_back(*some);
+            for (int row = 0; row < some->rows; ++row) {
+                outputs.push_back(some->row(row));
+            }
             rest += size;
         } else if (!batch_size.halve(static_cast<int>(size))) {
-            return std::nullopt;
+            outputs.emplace_back();
+            ++rest;
         }
     }
     return outputs;
 }
 
-// M×K means of the outputs for M images, of which each had `views` rows.
-cv::Mat mean_of_views(const cv::Mat& outputs, int views) {
-    if (views == 1 || outputs.empty()) {
-        return outputs;
+// 1×K, of the outputs of an image's views; nothing when one of them is missing.
+std::optional<cv::Mat> mean_of(std::span<const cv::Mat> views) {
+    if (std::ranges::any_of(views, &cv::Mat::empty)) {
+        return std::nullopt;
     }
-    cv::Mat means(outputs.rows / views, outputs.cols, CV_32F);
-    for (int i = 0; i < means.rows; ++i) {
-        cv::reduce(outputs.rowRange(i * views, (i + 1) * views), means.row(i), 0, cv::REDUCE_AVG);
+    if (views.size() == 1) {
+        return views.front();
     }
-    return means;
+    return if_memory_suffices([&] {
+        cv::Mat all;
+        cv::Mat mean;
+        cv::vconcat(views.data(), views.size(), all);
+        cv::reduce(all, mean, 0, cv::REDUCE_AVG);
+        return mean;
+    });
 }
 
 // A cut image that the user wants all the same keeps its status.
@@ -239,29 +252,34 @@ Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const Scorin
         std::vector<cv::Mat> images;
         for (const Item& item : items) {
             prepared.push_back(prepare(item, spec, options.load));
-            if (prepared.back()) {
-                std::ranges::copy(views_of(prepared.back()->pixels, options.views),
-                                  std::back_inserter(images));
+            if (!prepared.back()) {
+                continue;
+            }
+            const auto views = failing_alone([&]() -> tl::expected<std::vector<cv::Mat>, Failure> {
+                return views_of(prepared.back()->pixels, options.views);
+            });
+            if (views) {
+                images.insert(images.end(), views->begin(), views->end());
+            } else {
+                prepared.back() = tl::unexpected(views.error());
             }
         }
-        std::optional<cv::Mat> outputs =
-            images.empty() ? cv::Mat() : classify(*pool, images, spec, *batch_size);
-        if (outputs) {
-            outputs = mean_of_views(*outputs, options.views);
-        }
+        const std::vector<cv::Mat> outputs = classify(*pool, images, spec, *batch_size);
+        std::span<const cv::Mat> rest(outputs);
+        const auto views = static_cast<std::size_t>(options.views);
         std::vector<Row> rows;
-        int scored = 0;
         for (std::size_t i = 0; i < items.size(); ++i) {
             if (!prepared[i]) {
                 rows.push_back(unscored_row(items[i], prepared[i].error()));
                 continue;
             }
-            if (!outputs) {
+            const std::optional<cv::Mat> output = mean_of(rest.first(views));
+            rest = rest.subspan(views);
+            if (!output) {
                 rows.push_back(unscored_row(items[i], out_of_memory()));
                 continue;
             }
-            const std::span<const float> one(outputs->ptr<float>(scored++),
-                                             static_cast<std::size_t>(outputs->cols));
+            const std::span<const float> one(output->ptr<float>(), static_cast<std::size_t>(output->cols));
             rows.push_back(scored_row(items[i], *prepared[i], one, spec, options.threshold));
         }
         return rows;

@@ -401,6 +401,38 @@ TEST_CASE("a batch for which memory does not suffice is halved until it does, an
     CHECK(made == 1);
 }
 
+TEST_CASE("the others of a batch keep their scores when memory is short for one image, whatever the views") {
+    class ShortOnce : public test::FakeClassifier {
+      public:
+        cv::Mat classify(const cv::Mat& blob) override {
+            if (blob.size[0] > 1 || ++single_ == 3) {
+                throw std::bad_alloc();
+            }
+            return FakeClassifier::classify(blob);
+        }
+
+      private:
+        int single_ = 0;
+    };
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    for (const int views : {1, 2}) {
+        ScoringOptions options;
+        options.batch_size = 4;
+        options.views = views;
+        const Work work = scoring_work(
+            spec, [] { return std::make_unique<ShortOnce>(); }, options);
+        const std::vector<Row> rows = work(std::vector<Item>(4, Item{path, std::nullopt}));
+        REQUIRE(rows.size() == 4);
+        const std::size_t failed = 2 / static_cast<std::size_t>(views);
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            CHECK(rows[i].score.has_value() == (i != failed));
+            CHECK(rows[i].status == (i == failed ? out_of_memory().status : Status::ok));
+        }
+    }
+}
+
 TEST_CASE("an image for which memory does not suffice becomes a row, and the classifier is used again") {
     const test::TemporaryFolder folder;
     const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
