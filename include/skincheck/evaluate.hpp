@@ -266,7 +266,7 @@ struct Miss {
 struct EvaluateOptions {
     FigureOptions figures;
     std::optional<double> threshold;  ///< nothing: the one in the results, else 0.5
-    std::string cluster;  ///< column; empty: patient_id, else lesion_id; "none": each case by itself
+    std::string cluster;          ///< column; empty: patient_id, else lesion_id; "none": each case by itself
     std::vector<std::string> by;  ///< columns; "diagnosis" is also the class of a truth with classes
     std::vector<std::pair<Aim, double>> aims;
     bool with_curves = true;  ///< the report needs them, table and JSON do not

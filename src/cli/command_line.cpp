@@ -69,6 +69,14 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
         ->trigger_on_parse();
 }
 
+void add_output_option(CLI::App& app, std::string& output) {
+    app.add_option_function<std::string>(
+           "-o,--output", [&output](const std::string& file) { output = file == "-" ? "" : file; },
+           "Write to FILE, which appears when it is whole")
+        ->type_name("FILE")
+        ->group("Output");
+}
+
 void add_message_options(CLI::App& app, Verbosity& chosen) {
     const auto set = [&chosen](Verbosity verbosity) {
         if (chosen != Verbosity::normal && chosen != verbosity) {

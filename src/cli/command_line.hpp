@@ -57,6 +57,9 @@ Number parse_number(const std::string& text, const char* option, Number low, Num
 void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
                      const char* value_name, const char* help);
 
+/// --output for text; "-" is standard output, as without it.
+void add_output_option(CLI::App& app, std::string& output);
+
 /// --quiet and --verbose.
 void add_message_options(CLI::App& app, Verbosity& chosen);
 

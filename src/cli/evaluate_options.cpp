@@ -105,9 +105,7 @@ void add_output_options(CLI::App& app, EvaluateCommandOptions& command) {
            "text or json, which has all digits (default: text)")
         ->type_name("FORMAT")
         ->group("Output");
-    app.add_option("-o,--output", command.output, "Write to FILE, which appears when it is whole")
-        ->type_name("FILE")
-        ->group("Output");
+    add_output_option(app, command.output);
     app.add_option("--report", command.report, "Write a page with plots too, whole in itself")
         ->type_name("FILE.html")
         ->group("Output");
@@ -129,9 +127,9 @@ void check(const EvaluateCommandOptions& command) {
     if (command.results.size() == 2 && command.results[0] == command.results[1]) {
         throw Fatal(ExitCode::usage, fmt::format("{} is named twice", command.results[0]));
     }
-    const auto of_standard_input =
-        std::count(command.results.begin(), command.results.end(), "-") + (command.truth == "-" ? 1 : 0) +
-        (command.truth_options.metadata == "-" ? 1 : 0);
+    const auto of_standard_input = std::count(command.results.begin(), command.results.end(), "-") +
+                                   (command.truth == "-" ? 1 : 0) +
+                                   (command.truth_options.metadata == "-" ? 1 : 0);
     if (of_standard_input > 1) {
         throw Fatal(ExitCode::usage, "'-' is named twice, and standard input can be read once");
     }

@@ -89,9 +89,7 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
         ->group("Model");
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else csv)");
-    app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
-        ->type_name("FILE")
-        ->group("Output");
+    add_output_option(app, options.output);
     app.add_option("--device", options.target.device, "auto, cpu, cuda or cuda:N (default: auto)")
         ->type_name("DEVICE")
         ->group("Running");
@@ -244,9 +242,7 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
         "Refuses parts that are not whole, not of the same inputs or not of the same model."));
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else as the parts)");
-    app.add_option("-o,--output", options.output, "Write to FILE, which appears when it is whole")
-        ->type_name("FILE")
-        ->group("Output");
+    add_output_option(app, options.output);
     add_message_options(app, options.verbosity);
     invocation.text = parse(app, arguments, options.parts);
     if (invocation.text.empty()) {

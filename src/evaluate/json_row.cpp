@@ -199,7 +199,9 @@ void JsonRows::add(const JsonRow& row) {
     }
     plain.score = row.score;
     if (row.two_scores && !row.own) {
-        refuse("more than one key may be the score (target, score, probability, prediction); name it with --score-column");
+        refuse(
+            "more than one key may be the score (target, score, probability, prediction); name it with "
+            "--score-column");
     }
     if (row.own) {
         if (!row.bad_probability.empty()) {

@@ -19,7 +19,7 @@ struct JsonRow {
     std::string path, path_base64, model;
     std::string status = "ok";
     std::size_t id_rank = none, score_rank = none;  ///< of the keys that told it, 0 the best
-    bool two_scores = false;  ///< keys of two usual names told it
+    bool two_scores = false;                        ///< keys of two usual names told it
     double score = undefined;
     std::optional<double> threshold;
     std::vector<double> probabilities;

@@ -137,8 +137,9 @@ Column ResultsTable::usual_score_column() const {
         }
     }
     if (found.size() > 1) {
-        throw Fatal(ExitCode::usage, fmt::format("{}: which column holds the scores, {}? Name it with --score-column",
-                                                 file_, listed(found)));
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: which column holds the scores, {}? Name it with --score-column", file_,
+                                listed(found)));
     }
     return found.empty() ? std::nullopt : find_column(columns_, found.front());
 }
@@ -155,9 +156,10 @@ void ResultsTable::find_class_columns(const std::vector<std::string>& malignant)
     const auto is_missing = [&](const std::string& name) { return !find_column(classes_, name); };
     const auto missing = std::find_if(malignant.begin(), malignant.end(), is_missing);
     if (!score_ && !classes_.empty() && missing != malignant.end()) {
-        throw Fatal(ExitCode::usage, fmt::format("{}: no column {}, which --positive calls malignant; name the "
-                                                 "column of the scores with --score-column",
-                                                 file_, shown(*missing)));
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: no column {}, which --positive calls malignant; name the "
+                                "column of the scores with --score-column",
+                                file_, shown(*missing)));
     }
 }
 
@@ -166,10 +168,11 @@ std::size_t ResultsTable::score_of_2017(const std::vector<std::string>& malignan
     const std::string wanted = malignant.empty() ? "melanoma" : malignant.front();
     const Column column = find_column(columns_, wanted);
     if (malignant.size() > 1 || !column) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("{}: there are scores of melanoma and of seborrheic_keratosis alone; --positive "
-                                "names one of them",
-                                file_));
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("{}: there are scores of melanoma and of seborrheic_keratosis alone; --positive "
+                        "names one of them",
+                        file_));
     }
     return *column;
 }

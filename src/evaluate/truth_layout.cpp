@@ -51,7 +51,8 @@ bool has(const std::vector<std::string>& columns, std::string_view name) {
 // Whoever swaps the two files would be told that the scores are perfect.
 void refuse_results(const std::string& file, const std::vector<std::string>& columns) {
     constexpr std::array<std::string_view, 2> ours{"malignancy", "label"};
-    const bool all = std::all_of(ours.begin(), ours.end(), [&](std::string_view name) { return has(columns, name); });
+    const bool all =
+        std::all_of(ours.begin(), ours.end(), [&](std::string_view name) { return has(columns, name); });
     if (all) {
         refuse(file, "these are results of skincheck, not the truth; --truth names the ground truth");
     }

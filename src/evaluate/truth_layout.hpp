@@ -41,8 +41,8 @@ enum class BinaryWord { benign, malignant, indeterminate };
 /// What ISIC's archive calls neither: "indeterminate", "indeterminate/benign", "indeterminate/malignant".
 bool is_indeterminate(std::string_view word);
 
-/// 0/1, 0.0/1.0, false/true, no/yes, benign/malignant in any case, and is_indeterminate(); nothing for another
-/// word.
+/// 0/1, 0.0/1.0, false/true, no/yes, benign/malignant in any case, and is_indeterminate(); nothing for
+/// another word.
 std::optional<BinaryWord> read_binary(std::string_view word);
 
 }  // namespace skincheck

@@ -68,7 +68,8 @@ class ChosenItems final : public Selection {
         if (since_ && modified < *since_) {
             return false;
         }
-        const double age = static_cast<double>(now()) - static_cast<double>(modified);  // may be too much for 64 bits
+        const double age =
+            static_cast<double>(now()) - static_cast<double>(modified);  // may be too much for 64 bits
         const auto settle = static_cast<double>(settle_);
         if (age < settle && age > -settle) {
             ++left_;

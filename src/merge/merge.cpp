@@ -88,9 +88,10 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
                                parts.at(index)->file, item));
         }
         if (found->second != digest_of_all(digest)) {
-            refuse(fmt::format("part {}/{} ({}) was not made from the inputs that are here: it is of other "
-                               "inputs than the others, or one of them has lost its last rows",
-                               index, count, parts.at(index)->file));
+            refuse(
+                fmt::format("part {}/{} ({}) was not made from the inputs that are here: it is of other "
+                            "inputs than the others, or one of them has lost its last rows",
+                            index, count, parts.at(index)->file));
         }
     }
     for (std::uint64_t index = 1; index <= count; ++index) {

@@ -29,7 +29,8 @@ bool is_utf8(const std::string& bytes) {
     }
 }
 
-/// The shortest text that reads as this number, as in CSV; dump() has a few digits more for one number in 700.
+/// The shortest text that reads as this number, as in CSV; dump() has a few digits more for one number in
+/// 700.
 std::string number_text(double number) {
     std::string text = fmt::format("{}", number);
     return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
@@ -90,9 +91,7 @@ class JsonLinesWriter final : public Writer {
         : provenance_(std::move(provenance)), model_id_(provenance_.model.id()), destination_(destination) {}
 
     void begin() override {}
-    void row(const Row& row) override {
-        destination_.write(row_text(row, provenance_, model_id_) + '\n');
-    }
+    void row(const Row& row) override { destination_.write(row_text(row, provenance_, model_id_) + '\n'); }
     void end(const Summary&) override {}
 
   private:
@@ -132,10 +131,10 @@ class JsonWriter final : public Writer {
                               {"sha256", model.sha256},
                               {"classes", model.output.classes}};
         const Json preprocessing = Json::parse(model.preprocess_json, nullptr, false);
-        destination_.write("{\n  \"skincheck\": " + dump(tool) + ",\n  \"model\": " + dump(network) +
-                           ",\n  \"threshold\": " + number_text(provenance_.threshold) + ",\n  \"preprocessing\": " +
-                           dump(preprocessing.is_discarded() ? Json() : preprocessing) +
-                           ",\n  \"results\": [");
+        destination_.write(
+            "{\n  \"skincheck\": " + dump(tool) + ",\n  \"model\": " + dump(network) +
+            ",\n  \"threshold\": " + number_text(provenance_.threshold) + ",\n  \"preprocessing\": " +
+            dump(preprocessing.is_discarded() ? Json() : preprocessing) + ",\n  \"results\": [");
     }
 
     void row(const Row& row) override {

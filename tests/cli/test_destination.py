@@ -74,6 +74,11 @@ class OutputFile(SkincheckTest):
     def test_dev_stdout(self):
         self.assert_ok(self.score("a.png", "-o", "/dev/stdout"), self.expected)
 
+    def test_a_dash_is_standard_output(self):
+        self.assertEqual(self.score("a.png").stdout, self.score("a.png", "-o", "-").stdout)
+        self.assertNotIn("-", self.listing())
+        self.assert_fails_with(self.score("a.png", "--resume", "-o", "-"), 2, "--resume needs --output FILE")
+
     def test_a_fifo_is_written_to(self):
         os.mkfifo(self.path("fifo"))
         with subprocess.Popen(["cat", self.path("fifo")], stdout=subprocess.PIPE) as reader:

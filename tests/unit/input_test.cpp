@@ -654,7 +654,8 @@ TEST_CASE("files from before a time are not taken") {
     CHECK(reader.source->left() == 0);
 }
 
-TEST_CASE("shards share the items out, evenly, each with the digest of all up to it, the last with that of all") {
+TEST_CASE(
+    "shards share the items out, evenly, each with the digest of all up to it, the last with that of all") {
     const TemporaryFolder folder;
     const std::string names = folder.write("list", "a\nb\nc\nd\ne\nf\ng\n");
     std::vector<Item> all(7);
