@@ -87,8 +87,8 @@ bool JsonRows::is_score_key(std::string_view name, JsonRow& row) const {
     if (!options_.score_column.empty()) {
         return name == options_.score_column;
     }
-    const auto known = std::find_if(score_names.begin(), score_names.end(),
-                                    [&](std::string_view usual) { return same_word(name, usual); });
+    const auto* const known = std::find_if(score_names.begin(), score_names.end(),
+                                           [&](std::string_view usual) { return same_word(name, usual); });
     const auto rank = static_cast<std::size_t>(known - score_names.begin());
     if (known == score_names.end()) {
         return false;
