@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .metrics import chosen_epoch
+
 LOSSES = {"train_loss": "training (weighted, augmented)", "val_loss": "validation (malignancy)"}
 # The order of colours is one that people with any colour vision tell apart (Okabe and Ito); markers repeat it.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -26,8 +28,7 @@ def draw_curves(history: pathlib.Path, output: pathlib.Path) -> None:
     labels = _validation_labels(rows[0])
     several = "AUC and balanced accuracy" if BALANCED in labels else "AUC"
     _draw(right, rows, labels, f"{several} on validation")
-    latest = [row for row in rows if row["size"] == rows[-1]["size"]]  # the stage that the best epoch is of
-    best = max(latest, key=lambda row: float(row[f"{AUC}_mean_of_sources"]))
+    best = chosen_epoch(rows)
     for axes in (left, right):
         axes.axvline(int(best["epoch"]), color="#999999", linestyle="--", linewidth=1, zorder=0, label="best epoch")
         axes.legend(fontsize=9)

@@ -1,6 +1,21 @@
 """The few figures that training needs; `skincheck`'s own output is what the model card's figures are made from."""
 
+from collections.abc import Sequence
+
 import numpy
+
+CHOSEN_BY = "val_auc_mean_of_sources"
+# Epochs whose means differ by less are as good: a source may have a few dozen malignant images for validation.
+CLOSE = 0.005
+
+
+def chosen_epoch(history: Sequence[dict]) -> dict:
+    """Of the epochs of the latest stage: the last that is CLOSE to the highest mean of the sources' validation AUCs. One large
+    source would drown the others; stages are measured on images of another size; and where nothing else tells epochs
+    apart the last one has the lowest rates behind it."""
+    stage = [figures for figures in history if figures["size"] == history[-1]["size"]]
+    highest = max(float(figures[CHOSEN_BY]) for figures in stage)
+    return [figures for figures in stage if float(figures[CHOSEN_BY]) > highest - CLOSE][-1]
 
 
 def roc_auc(truth: numpy.ndarray, scores: numpy.ndarray) -> float:

@@ -21,7 +21,7 @@ class Settings:
     diagnosis_weight: float = 1.0  # of the diagnoses' cross-entropy beside malignancy's; 0 trains malignancy alone
     warm_up: float = 0.06  # of all steps
     average: float = 0.998  # decay of the averaged weights, a step
-    patience: int = 6  # epochs of the last stage without a better one, after which training stops
+    patience: int = 6  # epochs of the last stage that are all worse than the best, after which training stops
     augmented: bool = True  # training images are changed by chance; otherwise they are shrunk to the size of the crops
     seed: int = 1
     learn: str = "malignancy"  # or "diagnoses"; see goals.py

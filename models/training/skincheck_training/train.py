@@ -18,7 +18,7 @@ from .artefacts import add_artefacts
 from .augment import augment, shrink
 from .curves import draw_curves
 from .goals import GOALS
-from .metrics import roc_auc, roc_auc_by_source
+from .metrics import CHOSEN_BY, chosen_epoch, roc_auc, roc_auc_by_source
 from .network import normalise
 from .settings import Settings
 
@@ -30,7 +30,6 @@ COUNTED = ("epoch", "step", "loss", "history", "best", "machines")  # what a che
 # Validation images are so much wider than the training crops of their stage: crops show a part, and so lesions larger. In
 # the last stage they are as wide as the network's input; before it this saves most of the time.
 VALIDATED = 1.4
-CHOSEN_BY = "val_auc_mean_of_sources"
 # Of glibc's mallopt(3), with the values that make it keep what was freed: all in one arena, no mapping of its own for large
 # blocks, nothing given back.
 MALLOC = {"M_ARENA_MAX": (-8, 1), "M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1)}
@@ -97,12 +96,11 @@ def train(
 ) -> Trained:
     """Trains, and leaves the averaged weights of the best epoch in the network.
 
-    Best is the highest mean of the sources' validation AUCs among the epochs of the latest stage: one large source would
-    drown the others, and stages are measured on images of another size. The state goes to work/checkpoint.pt every ten
-    minutes and after each epoch that takes long; a run with the same settings and `origin` (a fingerprint of images,
-    labels and starting weights) goes on from there, another one is a ValueError; but where a cycle of the rates has ended,
-    further ones may be added (settings.restarts). Order and augmentation come from seed, epoch and step alone, so on a CPU
-    neither interruptions nor `workers` (processes that load) change the result.
+    Which epoch is best: see chosen_epoch(). The state goes to work/checkpoint.pt every ten minutes and after each epoch that
+    takes long; a run with the same settings and `origin` (a fingerprint of images, labels and starting weights) goes on
+    from there, another one is a ValueError; but where a cycle of the rates has ended, further ones may be added
+    (settings.restarts). Order and augmentation come from seed, epoch and step alone, so on a CPU neither interruptions nor
+    `workers` (processes that load) change the result.
 
     With `seconds`, for a machine that is lent, the clock decides in place of the number of epochs: the stages share the time
     in proportion to their epochs, the rates fall with it, and nothing stops early.
@@ -266,8 +264,7 @@ class _Run:
         more = self.goal.figures(outputs, task.diagnosis[task.val])
         figures |= {f"val_{name}": round(value, 6) for name, value in more.items()}
         self.history.append(figures)
-        best = self.best and self.best["figures"]
-        if not best or figures["size"] != best["size"] or figures[CHOSEN_BY] > best[CHOSEN_BY]:
+        if chosen_epoch(self.history) is figures:
             state = {name: value.clone() for name, value in self.average.state_dict().items()}
             self.best = {"figures": figures, "state": state}
         self.epoch, self.step, self.loss = self.epoch + 1, 0, 0.0

@@ -19,7 +19,9 @@ from skincheck_training.augment import augment, shrink
 from skincheck_training.data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
-from skincheck_training.metrics import operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity
+from skincheck_training.metrics import (
+    CHOSEN_BY, chosen_epoch, operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity,
+)
 from skincheck_training.network import build_network, only_malignancy
 
 HEADER = "file,malignant,group,split,source"
@@ -402,11 +404,11 @@ class Training(unittest.TestCase):
 
     def test_training_that_stopped_early_is_over(self):
         """The same command makes the package again from the checkpoint; it must not learn on."""
-        settings = train.Settings(stages=((24, 9),), batch_size=8, patience=1)
+        settings, aucs = train.Settings(stages=((24, 9),), batch_size=8, patience=1), iter([0.7, 0.6])
         with (
             tempfile.TemporaryDirectory() as folder,
             unittest.mock.patch.object(self, "SETTINGS", settings),
-            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": 0.5}),
+            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
         ):
             first, figures = self.run_once(pathlib.Path(folder))
             self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 2)
@@ -416,10 +418,11 @@ class Training(unittest.TestCase):
 
     def test_training_does_not_stop_early_before_the_last_stage(self):
         settings = train.Settings(stages=((24, 4), (32, 3)), batch_size=8, patience=1)
+        aucs = iter([0.9, 0.8, 0.7, 0.6, 0.7, 0.6])
         with (
             tempfile.TemporaryDirectory() as folder,
             unittest.mock.patch.object(self, "SETTINGS", settings),
-            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": 0.5}),
+            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
         ):
             self.run_once(pathlib.Path(folder))
             self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 4 + 2)
@@ -439,8 +442,15 @@ class Training(unittest.TestCase):
             unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
         ):
             figures = self.run_once(pathlib.Path(folder))[1]
-        self.assertEqual((figures["epoch"], figures[train.CHOSEN_BY]), (2, 0.7))
+        self.assertEqual((figures["epoch"], figures[CHOSEN_BY]), (2, 0.7))
         self.assertEqual(widths, [34, 224, 224])
+
+    def test_of_epochs_that_are_as_good_the_last_counts(self):
+        for means, epoch in (([0.8, 0.9, 0.89], 1), ([0.9, 0.8, 0.896], 2), ([0.9, 0.897, 0.894], 1), ([0.7], 0)):
+            history = [{"epoch": i, "size": 32, CHOSEN_BY: mean} for i, mean in enumerate(means)]
+            with self.subTest(means):
+                self.assertEqual(chosen_epoch(history)["epoch"], epoch)
+                self.assertEqual(chosen_epoch([{"epoch": 9, "size": 24, CHOSEN_BY: 1.0}, *history])["epoch"], epoch)
 
     @staticmethod
     def task_of_other_data():
