@@ -15,7 +15,7 @@ from .finish import finish
 from .goals import GOALS
 from .ready import get_ready
 from .settings import Settings
-from .train import train
+from .train import has_gone_on, train
 
 
 def positive(text: str) -> int:
@@ -27,6 +27,11 @@ def positive(text: str) -> int:
 def stages(text: str) -> tuple[tuple[int, int], ...]:
     pairs = [part.split(":") for part in text.split(",")]
     return tuple((positive(size), positive(epochs)) for size, epochs in pairs)
+
+
+def restart(text: str) -> tuple[int, int | None]:
+    epochs, colon, side = text.partition(":")
+    return positive(epochs), positive(side) if colon else None
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -45,8 +50,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
                         help="of the prepared images and of the network's input, in pixels (224)")
     parser.add_argument("--stages", type=stages, default=Settings.stages, metavar="SIZE:EPOCHS,...",
                         help="side of the training crops in pixels, and for how long (96:6,128:7,160:2)")
-    parser.add_argument("--restart", type=positive, action="append", default=[], metavar="EPOCHS",
-                        help="after so many epochs the rates rise and fall once more; may be repeated")
+    parser.add_argument("--restart", type=restart, action="append", default=[], metavar="EPOCHS[:SIDE]",
+                        help="after so many epochs the rates rise and fall once more, and --side changes; may be repeated")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")
@@ -67,7 +72,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     ready = get_ready(options)
     commit = package.commit()  # of the code that trains, not of what lies there hours later
-    best = train(ready.network, ready.task, ready.settings, options.work, ready.origin, options.workers)
+    for settings, task in ready.parts:
+        if settings is ready.settings or not has_gone_on(options.work, settings):
+            best = train(ready.network, task, settings, options.work, ready.origin, options.workers)
     network = ready.goal.packaged(ready.network).cpu()
     spec = ready.spec
     spec["training"] = {

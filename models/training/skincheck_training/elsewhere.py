@@ -45,6 +45,8 @@ CHUNK = 256  # images that one process unpacks at a time
 def pack(bundle: pathlib.Path, quality: int, recipe: list[str]) -> None:
     options = parse_recipe(recipe)
     ready = get_ready(options)
+    if ready.settings.sides:
+        raise ValueError("on another machine the side cannot change: --restart takes no :SIDE")
     task = ready.task
     used = numpy.concatenate([task.train, task.val])
     bundle.mkdir(parents=True, exist_ok=True)

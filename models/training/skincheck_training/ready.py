@@ -27,20 +27,29 @@ class Ready:
     spec: dict  # of the package, as far as it is known
     examples: list[Example]  # the whole table; the task's indices point into it
     kept: list[Example]  # without those that are left out
-    task: Task
+    parts: list[tuple[Settings, Task]]  # of the training, one after the other; more than one where the images' side changes
     network: torch.nn.Module  # with the starting weights, on the device
     digest: str  # of the starting weights
     origin: str  # fingerprint of images, labels and starting weights
+
+    @property
+    def task(self) -> Task:
+        """With the images as the package takes them."""
+        return self.parts[-1][1]
 
 
 def get_ready(options: argparse.Namespace) -> Ready:
     """ValueError, DataError or OSError with a sentence where a training cannot begin."""
     if options.threads:
         torch.set_num_threads(options.threads)
+    sides = [options.side]
+    for _, side in options.restart:
+        sides.append(side or sides[-1])
     settings = Settings(
-        side=options.side,
+        side=sides[-1],
+        sides=tuple(sides[:-1]) if len(set(sides)) > 1 else (),
         stages=options.stages,
-        restarts=tuple(options.restart),
+        restarts=tuple(epochs for epochs, _ in options.restart),
         batch_size=options.batch_size,
         seed=options.seed,
         learn=options.learn,
@@ -71,21 +80,23 @@ def get_ready(options: argparse.Namespace) -> Ready:
     options.package.mkdir(parents=True, exist_ok=True)
     if not os.access(options.package, os.W_OK):
         raise ValueError(f"{options.package} cannot be written to")
-    draft = options.work / "draft"
-    spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, settings.side, options.shrink_on_load)
-    package.write_draft(draft, spec)
-    pixels = prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache")
     split = numpy.array([example.split for example in examples])
-    task = Task(
-        pixels,
-        malignant,
-        diagnosis,
-        source=numpy.array([example.source for example in examples]),
-        train=numpy.flatnonzero((split == "train") & ~away),
-        val=numpy.flatnonzero((split == "val") & ~away),
-    )
+    parts = []
+    for part in settings.parts():
+        draft = options.work / "draft"
+        spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, part.side, options.shrink_on_load)
+        package.write_draft(draft, spec)
+        task = Task(
+            prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache"),
+            malignant,
+            diagnosis,
+            source=numpy.array([example.source for example in examples]),
+            train=numpy.flatnonzero((split == "train") & ~away),
+            val=numpy.flatnonzero((split == "val") & ~away),
+        )
+        parts.append((part, task))
     origin = fingerprint(examples, digest, *options.leave_out)
-    return Ready(settings, goal, terms, spec, examples, kept, task, network, digest, origin)
+    return Ready(settings, goal, terms, spec, examples, kept, parts, network, digest, origin)
 
 
 def _tell_unnamed(examples: list[Example], diagnosis: numpy.ndarray) -> None:

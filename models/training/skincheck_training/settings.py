@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 
 @dataclass(frozen=True)
 class Settings:
-    side: int = 224  # of the prepared images and of the network's input, in pixels
+    side: int = 224  # of the network's input and of the prepared images, in pixels
+    sides: tuple[int, ...] = ()  # of the prepared images in each cycle but the last, where one of them had another
     stages: tuple[tuple[int, int], ...] = ((96, 6), (128, 7), (160, 2))  # side of the training crops, epochs of it
     restarts: tuple[int, ...] = ()  # numbers of epochs after which warm-up and cosine begin anew
     benign_share: float = 2.0  # benign images for each malignant one of the same source, at most, in an epoch; 0: all
@@ -32,11 +33,14 @@ class Settings:
         if any(first >= end for first, end in itertools.pairwise(bounds)):
             told = ", ".join(map(str, self.restarts))
             raise ValueError(f"rates cannot restart after {told} of {bounds[-1]} epochs: each cycle needs one at least")
+        if self.sides and len(self.sides) != len(self.restarts):
+            raise ValueError(f"{len(self.sides)} sides for {len(self.restarts)} cycles before the last")
 
     @classmethod
     def of_json(cls, stored: dict) -> "Settings":
         """From an asdict() that went through JSON, which has no tuples."""
-        return cls(**stored | {"stages": tuple(map(tuple, stored["stages"])), "restarts": tuple(stored.get("restarts", ()))})
+        tuples = {name: tuple(stored.get(name, ())) for name in ("restarts", "sides")}
+        return cls(**stored | tuples | {"stages": tuple(map(tuple, stored["stages"]))})
 
     def sizes(self) -> list[int]:
         """The side of the crops, for each epoch."""
@@ -49,10 +53,26 @@ class Settings:
 
     def go_on_from(self, stored: dict, epochs: int) -> bool:
         """Whether `epochs` epochs with the settings `stored`, an asdict(), are all cycles before one of these settings' restarts."""
-        if epochs not in self.restarts:
-            return False
-        before = {"restarts": tuple(epoch for epoch in self.restarts if epoch < epochs), "stages": self._stages_until(epochs)}
-        return not replace(self, **before).differences(stored)
+        return epochs in self.restarts and not self.first_cycles(self.restarts.index(epochs) + 1).differences(stored)
+
+    def first_cycles(self, count: int) -> "Settings":
+        """Those that end after so many cycles of the rates."""
+        if count > len(self.restarts):
+            return self
+        sides = self.sides[:count] or (self.side,)
+        return replace(
+            self,
+            side=sides[-1],
+            sides=sides[:-1] if len(set(sides)) > 1 else (),
+            stages=self._stages_until(self.restarts[count - 1]),
+            restarts=self.restarts[: count - 1],
+        )
+
+    def parts(self) -> "list[Settings]":
+        """One after the other, each going on from the one before: these settings, and where the side changes those until then."""
+        sides = (*self.sides, self.side)
+        ends = [number for number in range(1, len(sides)) if sides[number] != sides[number - 1]]
+        return [*(self.first_cycles(count) for count in ends), self]
 
     def _stages_until(self, epochs: int) -> tuple[tuple[int, int], ...]:
         until = []

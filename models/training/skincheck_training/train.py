@@ -138,6 +138,18 @@ def train(
     return Trained(run.best["figures"], run.history, run.machines)
 
 
+def has_gone_on(work: pathlib.Path, settings: Settings) -> bool:
+    """Whether the checkpoint in `work`, if there is one, is of a training that begins with that of `settings` and is longer."""
+    checkpoint = work / "checkpoint.pt"
+    if not checkpoint.exists():
+        return False
+    try:
+        stored = Settings.of_json(torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["settings"])
+    except Exception:  # train() tells what is wrong with it
+        return False
+    return stored != settings and any(stored.first_cycles(count) == settings for count in range(1, len(stored.restarts) + 1))
+
+
 def best_so_far(network: torch.nn.Module, work: pathlib.Path) -> Trained | None:
     """Of a training that did not come to its end: as train() leaves it; nothing when no epoch is in its checkpoint."""
     checkpoint = work / "checkpoint.pt"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import pathlib
 import sys
 import tempfile
@@ -320,11 +321,11 @@ def small_network() -> torch.nn.Module:
 class Training(unittest.TestCase):
     SETTINGS = train.Settings(stages=((24, 1), (32, 2)), batch_size=8)
 
-    def run_once(self, folder, stop_at=None):
+    def run_once(self, folder, stop_at=None, side=32):
         """Trains the small network; `stop_at` is the number of the step before which the run is killed."""
         random = numpy.random.default_rng(1)
         malignant = numpy.arange(60) % 3 == 0
-        pixels = random.integers(0, 200, (60, 32, 32, 3), dtype=numpy.uint8) + (55 * malignant).astype(numpy.uint8)[
+        pixels = random.integers(0, 200, (60, side, side, 3), dtype=numpy.uint8) + (55 * malignant).astype(numpy.uint8)[
             :, None, None, None
         ]
         source = numpy.array(["a", "b"])[numpy.arange(60) // 6 % 2]
@@ -382,6 +383,25 @@ class Training(unittest.TestCase):
             self.assertGreater(figures["epoch"], 2)
             for name, value in wanted.items():
                 self.assertTrue(torch.equal(value, found[name]), name)
+
+    def test_the_images_may_grow_from_cycle_to_cycle(self):
+        grown = train.Settings(side=40, sides=(32, 32), stages=((24, 1), (32, 2)), restarts=(1, 2), batch_size=8)
+        first = train.Settings(side=32, stages=((24, 1), (32, 1)), restarts=(1,), batch_size=8)
+        self.assertEqual(grown.parts(), [first, grown])
+        self.assertEqual(first.parts(), [first])
+        self.assertEqual(train.Settings.of_json(json.loads(json.dumps(dataclasses.asdict(grown)))), grown)
+        with self.assertRaisesRegex(ValueError, "1 sides for 2 cycles"):
+            dataclasses.replace(grown, sides=(32,))
+        ends = []
+        for _ in range(2):
+            with tempfile.TemporaryDirectory() as folder:
+                for settings, side in ((first, 32), (grown, 40)):
+                    self.assertFalse(train.has_gone_on(pathlib.Path(folder), first))
+                    with unittest.mock.patch.object(self, "SETTINGS", settings):
+                        ends.append(self.run_once(pathlib.Path(folder), side=side)[1])
+                self.assertTrue(train.has_gone_on(pathlib.Path(folder), first))
+        self.assertEqual(ends[:2], ends[2:])
+        self.assertEqual([end["epoch"] for end in ends[:2]], [1, 2])
 
     def test_rates_rise_and_fall_in_each_cycle(self):
         settings = train.Settings(stages=((24, 4),), restarts=(1,), batch_size=1, warm_up=0.1)
