@@ -45,7 +45,10 @@ class ObjectText {
 
   private:
     void add_text(std::string_view name, const std::string& value) {
-        text_ += (text_.empty() ? "{" : ",") + dump(Json(name)) + ":" + value;
+        text_ += text_.empty() ? '{' : ',';
+        text_ += dump(Json(name));
+        text_ += ':';
+        text_ += value;
     }
 
     std::string text_;
