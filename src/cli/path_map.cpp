@@ -61,8 +61,7 @@ PathMap::PathMap(std::string file)
     }
 }
 
-// A name is taken for one wherever a line begins with it: within a quoted path that would be a coincidence of
-// 128 bits.
+// A name is taken for one wherever a line begins with it: within a quoted path that would be a coincidence.
 void PathMap::read_names() {
     std::ifstream lines(file_, std::ios::binary);
     for (std::string line; std::getline(lines, line);) {

@@ -62,9 +62,7 @@ JsonRows::Key JsonRows::key_of(std::string_view name, JsonRow& row) {
     if (name.starts_with("p_")) {
         return probability_key(name.substr(2));
     }
-    if (!options_.id_column.empty()) {
-        // Named, so no other key is one.
-    } else if (const auto rank = usual_id_rank(name)) {
+    if (const auto rank = usual_id_rank(name); rank && options_.id_column.empty()) {
         if (*rank <= row.id_rank) {  // the same key twice: the last counts, as everywhere in JSON
             row.id_rank = *rank;
             return Key::id;
