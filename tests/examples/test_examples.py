@@ -77,6 +77,16 @@ class Dump(ExampleTest):
         self.assertEqual({os.fsdecode(b"drop/" + name) for name in [*ODD_NAMES, b"bad.jpg"]}, {r["path"] for r in rows})
         self.assertEqual(("drop/bad.jpg", ""), (rows[-1]["path"], rows[-1]["malignancy"]))
 
+    def test_where_the_sorted_rows_cannot_go_it_ends_with_one_line(self):
+        self.put(b"a.jpg")
+        os.mkdir(self.path("out.sorted.csv"))
+        result = self.example("score-isic-dump", "drop", "out.csv")
+        self.assertEqual((4, 2), (result.code, result.stderr.count(b"\n")), result)  # the first is skincheck's summary
+        self.assertIn(b"\nscore-isic-dump: out.sorted.csv cannot be written: Is a directory\n", result.stderr)
+        result = self.example("score-isic-dump", "drop", "-")
+        self.assertEqual((2, b""), result[:2])
+        self.assertTrue(result.stderr.startswith(b"score-isic-dump: the results go into a file"), result)
+
     def test_a_model_that_cannot_be_used_ends_it(self):
         result = self.example("score-isic-dump", models=self.unusable_model())
         self.assertEqual((3, b""), result[:2])
@@ -167,10 +177,59 @@ class Cron(DropFolderTest):
             self.assertEqual([b"a.jpg"], os.listdir(os.fsencode(self.path("drop"))))
 
     @unittest.skipIf(shutil.which("jq") is None, "jq is not installed")
+    def test_nothing_is_moved_on_the_word_of_an_older_run(self):
+        path = self.put(b"a.jpg")
+        self.assertEqual(0, self.cron().code)
+        os.remove(path)
+        self.put(b"a.jpg", "hairs.jpg", age=7200)  # an upload under the old name
+        with open(self.path("state/results.jsonl.skincheck"), "r") as journal:  # as a skincheck started elsewhere does
+            fcntl.flock(journal, fcntl.LOCK_EX)
+            command = [EXAMPLES / "cron-drop-folder", "drop", "state", "done", "failed"]
+            variables = {"PATH": os.path.dirname(EXECUTABLE) + os.pathsep + os.environ["PATH"],
+                         "SKINCHECK_MODEL_PATH": self.path("models"), "HOME": self.folder}
+            with subprocess.Popen(command, cwd=self.folder, env=environment(**variables)) as waiting:
+                time.sleep(2)
+                self.assertIsNone(waiting.poll())
+                self.assertEqual(["a.jpg"], self.listing("drop"))
+                fcntl.flock(journal, fcntl.LOCK_UN)
+                self.assertEqual(0, waiting.wait(PATIENCE))
+        self.assertEqual((["a.jpg"], []), (self.listing("done"), self.listing("drop")))
+        expected = json.loads(self.score("--format", "jsonl", "done/a.jpg").stdout)
+        self.assertEqual(expected["malignancy"], self.rows()[path]["malignancy"])
+
+    @unittest.skipIf(shutil.which("jq") is None, "jq is not installed")
+    def test_what_may_still_be_on_its_way_is_given_a_day(self):
+        self.put_bytes("cut.jpg", (EXAMPLES / "images/round.jpg").read_bytes()[:9000])
+        self.assertEqual(1, self.cron("done", "failed").code)
+        self.assertEqual(["cut.jpg"], self.listing("drop"))
+        self.assertEqual(1, self.cron("done", "failed", GIVE_UP="0").code)
+        self.assertEqual((["cut.jpg"], []), (self.listing("failed"), self.listing("drop")))
+
+    def test_folders_inside_the_drop_folder_are_refused(self):
+        self.put(b"a.jpg")
+        for arguments in (["drop/state"], ["state", "drop/done", "failed"], ["state", "done", "./drop/../drop/failed"],
+                          ["state", "drop", "failed"]):
+            with self.subTest(arguments):
+                result = self.example("cron-drop-folder", "drop", *arguments)
+                self.assertEqual((2, b""), result[:2])
+                self.assertIn(b" lies in ", result.stderr)
+                self.assertEqual(["a.jpg"], self.listing("drop"))
+
+    def test_a_drop_folder_that_cannot_be_listed_is_told(self):
+        self.assertNotEqual(b"", self.example("cron-drop-folder", "nowhere", "state").stderr)
+        os.chmod(self.path("drop"), 0o300)
+        self.addCleanup(os.chmod, self.path("drop"), 0o700)
+        if os.access(self.path("drop"), os.R_OK):
+            self.skipTest("this user may read all")
+        result = self.cron()
+        self.assertEqual((4, b""), result[:2])
+        self.assertIn(b"no permission to list it", result.stderr)
+
+    @unittest.skipIf(shutil.which("jq") is None, "jq is not installed")
     def test_what_was_tried_is_moved_and_keeps_its_row(self):
         good, bad = self.put(b"a.jpg"), self.put_bytes("bad.jpg", b"no image")
         young = self.put(b"young.jpg", age=0)
-        self.assertEqual(1, self.cron("done", "failed").code)
+        self.assertEqual(Result(1, b"", b""), self.cron("done", "failed", GIVE_UP="0"))
         self.assertEqual((["a.jpg"], ["bad.jpg"]), (self.listing("done"), self.listing("failed")))
         self.assertEqual(["young.jpg"], self.listing("drop"))
         self.age(young, 1800)
@@ -200,6 +259,10 @@ class Cron(DropFolderTest):
         done = self.shell(command)
         self.assertEqual(Result(0, b"", b""), done)
         self.assertEqual({path: "ok"}, self.statuses())
+        os.rename(self.path("drop"), self.path("away"))
+        done = self.shell(command)
+        self.assertNotEqual((0, b""), (done.code, done.stderr))
+        self.assertEqual({path: "ok"}, self.statuses())
 
 
 class Systemd(DropFolderTest):
@@ -208,7 +271,7 @@ class Systemd(DropFolderTest):
     def test_its_files_are_in_order(self):
         if shutil.which("systemd-analyze") is None:
             self.skipTest("systemd-analyze is not installed")
-        self.write("units/skincheck-drop.service", self.SERVICE.replace("/usr/bin/skincheck", EXECUTABLE))
+        self.write("units/skincheck-drop.service", self.SERVICE.replace("=skincheck ", f"={EXECUTABLE} "))
         shutil.copy(EXAMPLES / "skincheck-drop.timer", self.path("units"))
         units = [self.path(f"units/{name}") for name in self.listing("units")]
         result = self.shell(shlex.join(["systemd-analyze", "--man=no", "verify", *units]))
@@ -218,7 +281,7 @@ class Systemd(DropFolderTest):
 
     def test_what_the_service_starts_scores_the_drop_folder(self):
         command, = [line[len("ExecStart="):] for line in self.SERVICE.splitlines() if line.startswith("ExecStart=")]
-        command = command.replace("/usr/bin/skincheck", EXECUTABLE).replace("%S", self.path("state"))
+        command = command.replace("skincheck ", f"{EXECUTABLE} ", 1).replace("%S", self.path("state"))
         command = command.replace("/srv/drop", self.path("drop"))
         os.makedirs(self.path("state/skincheck"))
         good, bad = self.put(b"a.jpg"), self.put_bytes("bad.jpg", b"no image")
@@ -239,7 +302,7 @@ class MoveDone(DropFolderTest):
         self.assertLessEqual(self.score("--format", "jsonl", "--output", "results.jsonl", "drop", **options).code, 1)
 
     def move(self, *more: str) -> Result:
-        return self.example("move-done", "drop", "results.jsonl", "done", "failed", *more)
+        return self.example("move-done", "drop", "results.jsonl", "done", "failed", *more, GIVE_UP="0")
 
     def contents(self, folder: str) -> dict[bytes, bytes]:
         top = os.fsencode(self.path(folder))
@@ -292,11 +355,13 @@ class MoveDone(DropFolderTest):
         self.age(os.fsencode(self.write("begun", "")), 60)
         self.age(path, 30)
         self.score_drop()
-        result = self.move("begun")
-        self.assertEqual(1, result.code)
-        self.assertIn(b"may have changed", result.stderr)
+        self.assertEqual(Result(0, b"", b""), self.move("begun"))  # the next run takes it
         self.assertEqual(["a.jpg"], self.listing("drop"))
-        self.assertFalse(os.path.exists(self.path("done/a.jpg")))
+        self.age(os.fsencode(self.path("results.jsonl")), 60)
+        result = self.move()
+        self.assertEqual(1, result.code)
+        self.assertIn(b"drop/a.jpg stays: it may have changed", result.stderr)
+        self.assertEqual(["a.jpg"], self.listing("drop"))
 
     def test_what_took_the_place_of_a_scored_file_stays_though_it_is_older(self):
         self.put(b"a.jpg")
@@ -306,9 +371,7 @@ class MoveDone(DropFolderTest):
         self.write("other.jpg", "not scored")
         self.age(os.fsencode(self.path("other.jpg")), 7200)
         os.rename(self.path("other.jpg"), kept)
-        result = self.move("begun")
-        self.assertEqual(1, result.code)
-        self.assertIn(b"drop/b.jpg stays: it may have changed", result.stderr)
+        self.assertEqual(Result(0, b"", b""), self.move("begun"))
         self.assertEqual((["a.jpg"], ["b.jpg"]), (self.listing("done"), self.listing("drop")))
 
     def test_what_the_network_has_no_number_for_will_not_get_better(self):
@@ -323,9 +386,43 @@ class MoveDone(DropFolderTest):
         self.put(b"a.jpg")
         self.put_bytes("bad.jpg", b"no image")
         self.score_drop()
-        result = self.example("move-done", "drop", "results.jsonl", "drop/../done", "drop/../failed")
+        result = self.example("move-done", "drop", "results.jsonl", "drop/../done", "drop/../failed", GIVE_UP="0")
         self.assertEqual(Result(0, b"", b""), result)
         self.assertEqual((["a.jpg"], ["bad.jpg"]), (self.listing("done"), self.listing("failed")))
+
+    def test_a_folder_inside_the_drop_folder_is_refused(self):
+        self.put(b"a.jpg")
+        self.score_drop()
+        for done, failed in (("drop/done", "failed"), ("done", self.path("drop"))):
+            result = self.example("move-done", "drop/", "results.jsonl", done, failed)
+            self.assertEqual((2, b""), result[:2])
+            self.assertIn(b"lies in drop/, where", result.stderr)
+            self.assertEqual(["a.jpg"], self.listing("drop"))
+
+    def test_a_move_that_was_cut_between_its_last_steps_is_ended(self):
+        whole, linked = self.put(b"whole.jpg"), self.put(b"linked.jpg")
+        os.mkdir(self.path("done"))
+        shutil.copy2(whole, os.fsencode(self.path("done/whole.jpg")))
+        os.link(linked, self.path("done/linked.jpg"))
+        self.score_drop()
+        self.assertEqual(Result(0, b"", b""), self.move())
+        self.assertEqual((["linked.jpg", "whole.jpg"], []), (self.listing("done"), self.listing("drop")))
+
+    def test_to_another_file_system_nothing_goes_under_its_name_by_halves(self):
+        self.put(b"a.jpg")
+        os.symlink("../other", self.path("drop/link.jpg"))
+        self.put_bytes("../other", (EXAMPLES / "images/round.jpg").read_bytes())
+        before = self.contents("drop")
+        os.chmod(self.write("bin/ln", "#!/bin/sh\nexit 1\n"), 0o700)  # as link(2) says of another file system
+        os.chmod(self.write("bin/sync", "#!/bin/sh\nls -A done >>synced\nexec /bin/sync \"$@\"\n"), 0o700)
+        path = os.pathsep.join([self.path("bin"), os.path.dirname(EXECUTABLE), os.environ["PATH"]])
+        self.score_drop()
+        result = self.example("move-done", "drop", "results.jsonl", "done", "failed", PATH=path)
+        self.assertEqual(Result(0, b"", b""), result)
+        self.assertEqual((["a.jpg", "link.jpg"], []), (self.listing("done"), self.listing("drop")))
+        self.assertEqual(before, self.contents("done"))
+        self.assertTrue(os.path.islink(self.path("done/link.jpg")))
+        self.assertTrue(self.read("synced").startswith(b".move-done-"), self.read("synced"))
 
     def test_only_what_lies_in_the_drop_folder_is_moved(self):
         self.put(b"a.jpg")
@@ -443,6 +540,32 @@ class Pipe(ExampleTest):
         printed = [line.split("\t") for line in result.stdout.decode().splitlines()]
         self.assertEqual(sorted(expected), sorted((float(malignancy), path) for malignancy, path in printed))
         self.assertTrue(0 < len(expected) < len(rows))
+
+    def test_it_finds_images_of_every_kind_and_links_to_them(self):
+        if shutil.which("jq") is None:
+            self.skipTest("jq is not installed")
+        self.write("-f/dark.png", png(WHITE))
+        self.write("-f/DARK.PNG", png(WHITE))
+        os.symlink("dark.png", self.path("-f/link.png"))
+        rows = csv_rows(self.score("./-f").stdout)
+        self.assertEqual({"malignant"}, {row["label"] for row in rows})
+        result = self.example("pipe", "-f")
+        self.assertEqual(0, result.code, result.stderr)
+        paths = [line.split("\t")[1] for line in result.stdout.decode().splitlines()]
+        self.assertCountEqual([row["path"] for row in rows], paths)
+
+
+class Arguments(ExampleTest):
+    def test_an_empty_argument_is_refused(self):
+        """As a variable that is not set gives: the default must not take its place."""
+        for script, *arguments in (["score-isic-dump", ""], ["cron-drop-folder", ""], ["parallel-shards", ""],
+                                   ["cron-drop-folder", "drop", "state", "", "failed"], ["slurm/submit", "drop", ""],
+                                   ["move-done", "drop", "results.jsonl", "", "failed"], ["pipe", ""]):
+            with self.subTest(script, arguments=arguments):
+                result = self.example(script, *arguments)
+                self.assertEqual((2, b""), result[:2], result)
+                self.assertIn(b"empty", result.stderr)
+                self.assertEqual(["drop", "models"], self.listing("."))
 
 
 class Folders(ExampleTest):
