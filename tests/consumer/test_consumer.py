@@ -102,7 +102,10 @@ class Installed(SkincheckTest):
         self.cmake("--install", setting("SKINCHECK_BUILD_DIR"), "--component", "runtime", "--prefix", self.path("p"))
         prefix = pathlib.Path(self.path("p"))
         self.assertEqual(["bin", "share"], self.listing("p"))
-        self.assertEqual([], [file for file in prefix.rglob("*") if file.suffix in (".hpp", ".a", ".cmake", ".so")])
+        self.assertEqual([], [file for file in prefix.rglob("*") if file.suffix in (".cpp", ".hpp", ".a", ".cmake", ".so")])
+        script, = prefix.glob("share/doc/*/examples/cron-drop-folder")
+        self.assertTrue(os.access(script, os.X_OK))
+        self.assertTrue(list(prefix.glob("share/doc/*/docs/own-model.md")))
         self.assertIn("skincheck 0.", self.command(str(prefix / "bin" / "skincheck"), "--version"))
 
 
