@@ -1,6 +1,7 @@
 """The images that all methods share: the recipe's training and validation images, and a test table of its own."""
 
 import csv
+import io
 import pathlib
 from dataclasses import dataclass
 
@@ -43,13 +44,19 @@ class Shared:
 
 def read_test_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
     """A CSV with the columns file and malignant, and group where lesions or patients are known."""
-    with table.open(newline="", encoding="utf-8-sig") as lines:
+    try:
+        content = table.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{table}: is not a CSV in UTF-8: {error}") from error
+    with io.StringIO(content, newline="") as lines:
         reader = csv.DictReader(lines)
         missing = {"file", "malignant"} - set(reader.fieldnames or [])
         if missing:
             raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
         examples = []
         for row in reader:
+            if not row["file"]:
+                raise DataError(f"{table}:{reader.line_num}: file is empty")
             if row["malignant"] not in ("0", "1"):
                 raise DataError(f"{table}:{reader.line_num}: malignant is {row['malignant']!r}, not 0 or 1")
             path = images / row["file"]

@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from .results import figure
+
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#666666"  # of Okabe and Ito
 HEADER = (
     "method", "AUC (95 % interval)", "balanced accuracy", "accuracy", "sensitivity", "specificity", "accuracy at 0.5",
@@ -24,17 +26,12 @@ def table(rows: list[dict]) -> str:
     lines = ["| " + " | ".join(HEADER) + " |", "| --- |" + " ---: |" * (len(HEADER) - 2) + " --- |"]
     for row in rows:
         figures = row["test"]
-        cells = [row["title"], _number(figures["roc_auc"]) + _interval(figures["roc_auc"])]
+        cells = [row["title"], figure(figures["roc_auc"], 3)]
         cells += [_number(figures[name]) for name in ("balanced_accuracy", "accuracy", "sensitivity", "specificity")]
         cells += [_number(row["test_at_half"]["accuracy"]), _number(row["val"]["roc_auc"])]
         cells += [duration(row["training_seconds"]), duration(row["wall_seconds"]), row["settings"]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _interval(figure: dict) -> str:
-    """None where all resamples give the same, as for what always says the same."""
-    return "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def machine() -> dict:
@@ -65,8 +62,8 @@ def notes(facts: dict) -> str:
     return "\n".join(textwrap.wrap(text, 118, break_on_hyphens=False)) + "\n"
 
 
-def _number(figure: dict) -> str:
-    return "–" if figure["value"] is None else f"{figure['value']:.3f}"
+def _number(found: dict) -> str:
+    return "-" if found["value"] is None else f"{found['value']:.3f}"
 
 
 def duration(seconds: float | None) -> str:

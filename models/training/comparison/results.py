@@ -67,6 +67,14 @@ def read_results(path: pathlib.Path, examples: list[Example]) -> tuple[numpy.nda
     return numpy.array([float(row["malignancy"]) for row in chosen]), chosen[0]["model"]
 
 
+def figure(found: dict, digits: int = 4) -> str:
+    """One of `skincheck evaluate`'s figures with its interval, which is not there where all resamples give the same."""
+    if found["value"] is None:
+        return "-"
+    interval = "" if found.get("low") is None else f" ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+    return f"{found['value']:.{digits}f}{interval}"
+
+
 def evaluate(
     skincheck: pathlib.Path, truth: pathlib.Path, results: pathlib.Path, clusters: bool, threshold: float | None = None
 ) -> dict:

@@ -24,6 +24,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return int(text)
+
+
 def stages(text: str) -> tuple[tuple[int, int], ...]:
     pairs = [part.split(":") for part in text.split(",")]
     return tuple((positive(size), positive(epochs)) for size, epochs in pairs)
@@ -41,7 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--leave-out", action="append", default=[], metavar="COLUMN=VALUE", help="images; may be repeated")
     parser.add_argument("--images", type=path, required=True, help="folder that the column file is relative to")
     parser.add_argument("--weights", type=path, required=True, help="ResNet-50: .safetensors, .safetensors.xz or .pth")
-    parser.add_argument("--skincheck", type=path, required=True, help="the executable; its preprocess makes the pixels")
+    parser.add_argument("--skincheck", required=True, help="the executable; its preprocess makes the pixels")
     parser.add_argument("--work", type=path, required=True, help="folder for pixels, checkpoint and history")
     parser.add_argument("--package", type=path, required=True, help="folder of the package; its model is replaced")
     parser.add_argument("--learn", choices=GOALS, default=Settings.learn,
@@ -53,11 +59,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--restart", type=restart, action="append", default=[], metavar="EPOCHS[:SIDE]",
                         help="after so many epochs the rates rise and fall once more, and --side changes; may be repeated")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
-    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--seed", type=whole, default=Settings.seed)
     parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")
     parser.add_argument("--threads", type=positive, help="of the CPU; another number may move the last digits")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load images; for a graphics card")
+    parser.add_argument("--workers", type=whole, default=0, help="processes that load images; for a graphics card")
     parser.add_argument("--shrink-on-load", action="store_true",
                         help="large JPEGs are decoded at a fraction of their size, which is faster and moves scores a little")
     parser.add_argument("--name", default="skincheck-resnet50")
@@ -73,8 +79,9 @@ def run(options: argparse.Namespace) -> None:
     ready = get_ready(options)
     commit = package.commit()  # of the code that trains, not of what lies there hours later
     for settings, task in ready.parts:
-        if settings is ready.settings or not has_gone_on(options.work, settings):
-            best = train(ready.network, task, settings, options.work, ready.origin, options.workers)
+        last = settings is ready.settings
+        if last or not has_gone_on(options.work, settings):
+            best = train(ready.network, task, settings, options.work, ready.origin, options.workers, stops_early=last)
     network = ready.goal.packaged(ready.network).cpu()
     spec = ready.spec
     spec["training"] = {
@@ -89,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
         "settings": asdict(ready.settings),
         "machines": best.machines,
         "versions": package.versions(),
+        "epochs": len(best.history),
         "best_epoch": best.figures["epoch"],
     }
     scores = options.work / "validation.csv"

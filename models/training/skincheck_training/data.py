@@ -33,11 +33,19 @@ class Example:
     columns: dict[str, str]  # the whole row
 
 
-def read_table(table: pathlib.Path, images: pathlib.Path, limit: int | None = None) -> list[Example]:
+def executable(skincheck: str) -> pathlib.Path:
+    """By a path if there is a slash in it, else in PATH, as a shell does it."""
+    found = shutil.which(skincheck)
+    if found is None:
+        raise DataError(f"{skincheck} is not an executable; build skincheck first")
+    return pathlib.Path(found).resolve()
+
+
+def read_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
     """Reads a CSV with the columns file, malignant (0 or 1), group, split (train, val) and, if there, source, diagnosis.
 
     `file` is relative to `images`. A group (lesion or patient) that stands in both splits is refused: the validation
-    figures would be those of images that the network has learned. `limit` keeps the first so many of each split.
+    figures would be those of images that the network has learned.
     """
     examples = _read_rows(table, images)
     if not examples:
@@ -46,8 +54,6 @@ def read_table(table: pathlib.Path, images: pathlib.Path, limit: int | None = No
     shared = sorted(groups["train"] & groups["val"])
     if shared:
         raise DataError(f"{table}: {len(shared)} groups are in train and in val, for instance {shared[0]!r}")
-    if limit is not None:
-        examples = _first_of_each_split(examples, limit)
     for example in examples:
         if not example.path.is_file():
             raise DataError(f"{table}: {example.path} is not there")
@@ -107,20 +113,28 @@ def _parse_rows(table: pathlib.Path, content: str, images: pathlib.Path) -> list
                     group=row["group"],
                     split=row["split"],
                     source=row.get("source") or "all",
-                    columns=row,
+                    columns=row | {"source": row.get("source") or "all"},
                 )
             )
     return examples
 
 
-def _first_of_each_split(examples: list[Example], limit: int) -> list[Example]:
+def first_of_each_split(examples: list[Example], away: numpy.ndarray, limit: int) -> list[int]:
+    """Indices of at most so many examples of each split, without those that are `away` (bool N)."""
     left = {"train": limit, "val": limit}
     chosen = []
-    for example in examples:
-        if left[example.split] > 0:
+    for index, example in enumerate(examples):
+        if left[example.split] > 0 and not away[index]:
             left[example.split] -= 1
-            chosen.append(example)
+            chosen.append(index)
     return chosen
+
+
+def check_source_apart(table: pathlib.Path, examples: list[Example], unseen: numpy.ndarray, name: str) -> None:
+    """Of sources that are to be new to the network no group may be in the others: DataError."""
+    groups = [{e.group for e, away in zip(examples, unseen, strict=True) if away == part} for part in (True, False)]
+    if shared := sorted(groups[0] & groups[1]):
+        raise DataError(f"{table}: {len(shared)} groups of {name} are in other sources too, for instance {shared[0]!r}")
 
 
 def left_out(examples: list[Example], conditions: Sequence[str]) -> numpy.ndarray:
@@ -157,7 +171,8 @@ def _pack_path(examples: list[Example], skincheck: pathlib.Path, draft: pathlib.
         if line.startswith((b"skincheck ", b"OpenCV ", b"decoders ")):
             key.update(line)
     for example in examples:
-        key.update(os.fsencode(example.path) + f"\0{example.path.stat().st_size}\0".encode())
+        file = example.path.stat()
+        key.update(os.fsencode(example.path) + f"\0{file.st_size} {file.st_mtime_ns}\0".encode())
     return cache / f"prepared-{key.hexdigest()[:16]}.npy"
 
 
@@ -180,6 +195,8 @@ def prepared_pixels(
         pixels = numpy.lib.format.open_memmap(
             partial, mode="w+", dtype=numpy.uint8, shape=(len(examples), height, width, 3)
         )
+        with partial.open("r+b") as file:  # or a disk that is full later ends the process by a signal
+            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
         for start in range(0, len(examples), CHUNK):
             chunk = [example.path for example in examples[start : start + CHUNK]]
             for index, output in enumerate(_preprocess(chunk, skincheck, draft, folder), start=start):

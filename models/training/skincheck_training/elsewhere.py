@@ -16,8 +16,10 @@ import concurrent.futures
 import hashlib
 import io
 import json
+import math
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -28,10 +30,10 @@ import torch
 from PIL import Image
 
 from .__main__ import parse as parse_recipe
-from .__main__ import stages, told
+from .__main__ import positive, stages, told, whole
 from .export import round_significant
 from .goals import GOALS
-from .network import build_network, load_backbone
+from .network import build_network, load_backbone, to_device
 from .ready import get_ready
 from .settings import Settings
 from .train import Task, Trained, adopt, best_so_far, train
@@ -69,7 +71,7 @@ def pack(bundle: pathlib.Path, quality: int, recipe: list[str]) -> None:
         learned=numpy.arange(len(used)) < len(task.train),
     )
     shutil.copyfile(options.weights, bundle / options.weights.name)
-    about = {"settings": asdict(ready.settings), "origin": ready.origin, "weights": options.weights.name}
+    about = {"settings": asdict(ready.settings), "origin": ready.origin, "weights": options.weights.name, "quality": quality}
     (bundle / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in bundle.iterdir())
     away = f", whose pixels moved by {numpy.sqrt(numpy.mean(squares)):.1f} of 255 (root mean square)" if squares else ""
@@ -92,12 +94,16 @@ def learn(options: argparse.Namespace) -> None:
     load_backbone(network, options.bundle / about["weights"])
     options.results.mkdir(parents=True, exist_ok=True)
     task = _task(options.bundle, settings.side)  # forks, so before a card is begun with
-    network.to(options.device)
+    to_device(network, options.device)
     print(f"{len(task.train)} images to learn, {len(task.val)} to validate", flush=True)
     with tempfile.TemporaryDirectory() as work:
         trained = _learned(network, task, settings, pathlib.Path(work), about["origin"], options)
         for name in ("train.log", "curves.png"):
             shutil.copyfile(pathlib.Path(work) / name, options.results / name)
+    for machine in trained.machines:  # what else is not as the settings say
+        machine["pixels"] = f"WebP, quality {about['quality']}"
+        if math.isfinite(options.seconds):
+            machine["seconds"] = options.seconds
     content = pack_state(network.state_dict())
     parts = [content[start : start + PART] for start in range(0, len(content), PART)]
     for number, part in enumerate(parts):
@@ -114,7 +120,7 @@ def _learned(network, task: Task, settings: Settings, work: pathlib.Path, origin
     """Whatever ends it early: the machine may not be there a second time."""
     try:
         return train(network, task, settings, work, origin, options.workers, options.seconds)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
         trained = best_so_far(network, work)
         if trained is None:
@@ -191,6 +197,12 @@ def _floating(state: dict[str, torch.Tensor]) -> list[str]:
     return sorted(name for name, tensor in state.items() if tensor.is_floating_point())
 
 
+def positive_seconds(text: str) -> float:
+    if not float(text) > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return float(text)
+
+
 def run(arguments: list[str] | None) -> None:
     parser = argparse.ArgumentParser(
         "skincheck_training.elsewhere", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -204,16 +216,17 @@ def run(arguments: list[str] | None) -> None:
     learning.add_argument("bundle", type=path)
     learning.add_argument("results", type=path)
     learning.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    learning.add_argument("--workers", type=int, default=0, help="processes that load images")
+    learning.add_argument("--workers", type=whole, default=0, help="processes that load images")
     learning.add_argument("--stages", type=stages, help="others than those that were packed; unpack wants the same then")
-    learning.add_argument("--batch-size", type=int, help="likewise")
-    learning.add_argument("--seconds", type=float, default=float("inf"), help="that the stages share, in place of their numbers of epochs")
+    learning.add_argument("--batch-size", type=positive, help="likewise")
+    learning.add_argument("--seconds", type=positive_seconds, default=math.inf, help="that the stages share, in place of their numbers of epochs")
     unpacking = commands.add_parser("unpack", help="further options are the recipe's")
     unpacking.add_argument("results", type=path)
     options, recipe = parser.parse_known_args(arguments)
     if options.command == "learn":
         if recipe:
             parser.error(f"learn knows no {recipe[0]}")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a machine's time limit ends it as Ctrl-C does
         learn(options)
     elif options.command == "pack":
         pack(options.bundle, options.quality, recipe)

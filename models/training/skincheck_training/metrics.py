@@ -11,9 +11,9 @@ CLOSE = 0.005
 
 def chosen_epoch(history: Sequence[dict]) -> dict:
     """Of the epochs of the latest stage: the last that is CLOSE to the highest mean of the sources' validation AUCs. One large
-    source would drown the others; stages are measured on images of another size; and where nothing else tells epochs
-    apart the last one has the lowest rates behind it."""
-    stage = [figures for figures in history if figures["size"] == history[-1]["size"]]
+    source would drown the others; stages, and cycles of another side, are measured on images of another size; and where
+    nothing else tells epochs apart the last one has the lowest rates behind it."""
+    stage = [figures for figures in history if all(figures[of] == history[-1][of] for of in ("size", "side"))]
     highest = max(float(figures[CHOSEN_BY]) for figures in stage)
     return [figures for figures in stage if float(figures[CHOSEN_BY]) > highest - CLOSE][-1]
 

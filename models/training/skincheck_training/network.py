@@ -58,6 +58,8 @@ def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
         raise
     except Exception as error:  # over foreign bytes the unpickler trips in many ways
         raise ValueError(f"{weights}: cannot be read as weights") from error
+    if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
+        raise ValueError(f"{weights}: holds more than weights by name, as a training's checkpoint does; save its state_dict alone")
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     body = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
     try:
@@ -69,6 +71,14 @@ def load_backbone(network: torch.nn.Module, weights: pathlib.Path) -> str:
         raise ValueError(f"{weights}: not a ResNet-50 in torchvision's names (first: {(missing + unexpected)[0]})")
     level(network)
     return digest
+
+
+def to_device(network: torch.nn.Module, device: str) -> None:
+    """ValueError where there is no such device."""
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError) as error:  # the latter by a PyTorch without CUDA; the text can be a page
+        raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
 
 
 @torch.no_grad()

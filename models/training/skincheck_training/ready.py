@@ -4,17 +4,18 @@ import argparse
 import collections
 import os
 import pathlib
-import shutil
 from dataclasses import dataclass
 
 import numpy
 import torch
 
 from . import package
-from .data import Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
+from .data import (
+    Example, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+)
 from .diagnoses import diagnosis_index
 from .goals import GOALS, Goal
-from .network import build_network, load_backbone
+from .network import build_network, load_backbone, to_device
 from .settings import Settings
 from .train import Task
 
@@ -60,11 +61,12 @@ def get_ready(options: argparse.Namespace) -> Ready:
     terms = package.read_terms(
         options.weights, options.licence, options.licence_text, options.notice, options.date or package.commit_date()
     )
-    executable = shutil.which(options.skincheck)
-    if executable is None:
-        raise ValueError(f"{options.skincheck} is not an executable; build skincheck first")
-    examples = read_table(options.data, options.images, options.limit)
+    skincheck = executable(options.skincheck)
+    examples = read_table(options.data, options.images)
     away = left_out(examples, options.leave_out)
+    if options.limit is not None:
+        chosen = first_of_each_split(examples, away, options.limit)
+        examples, away = [examples[index] for index in chosen], away[chosen]
     malignant = numpy.array([example.malignant for example in examples])
     diagnosis = goal.believed(numpy.array([diagnosis_index(example.diagnosis) for example in examples]), malignant)
     check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))
@@ -73,10 +75,7 @@ def get_ready(options: argparse.Namespace) -> Ready:
     torch.manual_seed(settings.seed)
     network = build_network(goal.outputs(settings))
     digest = load_backbone(network, options.weights)
-    try:
-        network.to(options.device)
-    except RuntimeError as error:  # PyTorch's own text can be a page
-        raise ValueError(f"--device {options.device} cannot be used: {str(error).splitlines()[0]}") from error
+    to_device(network, options.device)
     options.package.mkdir(parents=True, exist_ok=True)
     if not os.access(options.package, os.W_OK):
         raise ValueError(f"{options.package} cannot be written to")
@@ -87,7 +86,7 @@ def get_ready(options: argparse.Namespace) -> Ready:
         spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, part.side, options.shrink_on_load)
         package.write_draft(draft, spec)
         task = Task(
-            prepared_pixels(examples, pathlib.Path(executable).resolve(), draft, options.work / "cache"),
+            prepared_pixels(examples, skincheck, draft, options.work / "cache"),
             malignant,
             diagnosis,
             source=numpy.array([example.source for example in examples]),
@@ -95,7 +94,8 @@ def get_ready(options: argparse.Namespace) -> Ready:
             val=numpy.flatnonzero((split == "val") & ~away),
         )
         parts.append((part, task))
-    origin = fingerprint(examples, digest, *options.leave_out)
+    shrunk = ["shrink-on-load"] if options.shrink_on_load else []
+    origin = fingerprint(examples, digest, *options.leave_out, *shrunk)
     return Ready(settings, goal, terms, spec, examples, kept, parts, network, digest, origin)
 
 

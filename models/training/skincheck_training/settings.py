@@ -51,6 +51,10 @@ class Settings:
         bounds, number = (0, *self.restarts, len(self.sizes())), bisect.bisect_right(self.restarts, epoch)
         return bounds[number], bounds[number + 1]
 
+    def side_at(self, epoch: int) -> int:
+        """Of the prepared images, in pixels."""
+        return (*self.sides, self.side)[bisect.bisect_right(self.restarts, epoch)] if self.sides else self.side
+
     def go_on_from(self, stored: dict, epochs: int) -> bool:
         """Whether `epochs` epochs with the settings `stored`, an asdict(), are all cycles before one of these settings' restarts."""
         return epochs in self.restarts and not self.first_cycles(self.restarts.index(epochs) + 1).differences(stored)

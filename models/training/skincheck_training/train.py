@@ -92,7 +92,7 @@ def predict(
 
 def train(
     network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, workers: int = 0,
-    seconds: float = math.inf,
+    seconds: float = math.inf, stops_early: bool = True,
 ) -> Trained:
     """Trains, and leaves the averaged weights of the best epoch in the network.
 
@@ -102,6 +102,8 @@ def train(
     (settings.restarts). Order and augmentation come from seed, epoch and step alone, so on a CPU neither interruptions nor
     `workers` (processes that load) change the result.
 
+    Without `stops_early` it goes on to the last epoch, whatever the figures are: another part of the training follows.
+
     With `seconds`, for a machine that is lent, the clock decides in place of the number of epochs: the stages share the time
     in proportion to their epochs, the rates fall with it, and nothing stops early.
     """
@@ -109,7 +111,7 @@ def train(
     torch.use_deterministic_algorithms(_device(network).type == "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over each new tensor, changes no result
     network.to(memory_format=torch.channels_last)
-    run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers, seconds)
+    run = _Run(network, task, settings, work / "checkpoint.pt", origin, workers, seconds, stops_early)
     if run.history:
         _write_history(work, run.history)
     first = run.epoch
@@ -163,7 +165,8 @@ def best_so_far(network: torch.nn.Module, work: pathlib.Path) -> Trained | None:
 
 
 def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathlib.Path, origin: str, trained: Trained) -> None:
-    """Writes the checkpoint of a training that has ended elsewhere with these weights: train() has nothing left to do."""
+    """Writes the checkpoint of a training that has ended elsewhere with these weights: train() has nothing left to do. Further
+    cycles start from these weights, with an optimiser that knows no steps."""
     work.mkdir(parents=True, exist_ok=True)
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
@@ -171,6 +174,7 @@ def adopt(network: torch.nn.Module, task: Task, settings: Settings, work: pathli
     run = _Run(network, task, settings, checkpoint, origin)
     run.epoch, run.history, run.machines = len(settings.sizes()), trained.history, trained.machines
     run.best = {"figures": trained.figures, "state": network.state_dict()}
+    run.schedule.last_epoch = run.epoch * run.steps
     run.save()
 
 
@@ -179,10 +183,10 @@ class _Run:
 
     def __init__(
         self, network, task: Task, settings: Settings, checkpoint: pathlib.Path, origin: str, workers: int = 0,
-        seconds: float = math.inf,
+        seconds: float = math.inf, stops_early: bool = True,
     ) -> None:
         self.network, self.task, self.settings, self.workers = network, task, settings, workers
-        self.seconds, self.began = seconds, time.monotonic()
+        self.seconds, self.began, self.stops_early = seconds, time.monotonic(), stops_early
         self.checkpoint, self.origin = checkpoint, origin
         self.goal = GOALS[settings.learn]
         self.loss_of = self.goal.loss(settings, task.diagnosis[task.train])
@@ -217,16 +221,18 @@ class _Run:
         return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
     def over(self) -> str:
-        """Why training ends now; empty if it does not. Before the last stage the rates are high, and it goes on whatever the
-        figures are; so it does when they are of an earlier cycle."""
-        best, sizes = self.best and self.best["figures"], self.settings.sizes()
+        """Why training ends now; empty if it does not. Before the last stage of the last cycle the rates are high or will rise,
+        and it goes on whatever the figures are."""
         if self.progress(self.epoch * self.steps) >= 1:
             return "all is learned"
-        if math.isfinite(self.seconds):
+        sizes, (first, end) = self.settings.sizes(), self.settings.cycle(self.epoch)
+        if not self.stops_early or math.isfinite(self.seconds) or end < len(sizes):
             return ""
-        last = best and best["size"] == sizes[-1] and best["epoch"] >= self.settings.cycle(self.epoch)[0]
-        patient = not last or self.epoch - 1 - best["epoch"] < self.settings.patience
-        return "" if patient else f"no better epoch in {self.settings.patience}"
+        since = self.history[len(self.history) - (self.epoch - first) :]  # figures of this cycle
+        if self.best is None or self.best["figures"] not in since or self.best["figures"]["size"] != sizes[-1]:
+            return ""
+        worse = len(since) - 1 - since.index(self.best["figures"])
+        return "" if worse < self.settings.patience else f"no better epoch in {self.settings.patience}"
 
     def learn(self) -> None:
         """The rest of an epoch, or what there is time for."""
@@ -268,6 +274,7 @@ class _Run:
         figures = {
             "epoch": self.epoch,
             "size": size,
+            "side": self.settings.side,
             "train_loss": round(self.loss / max(1, self.step), 6),
             "val_loss": round(loss.item(), 6),
             "val_auc": round(roc_auc(truth, logits), 6),
@@ -294,10 +301,13 @@ class _Run:
 
     def save(self) -> None:
         self._add_losses()
-        partial = self.checkpoint.with_suffix(".part")
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
         numbers = {name: getattr(self, name) for name in (*COUNTED, "origin")}
-        torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
+        partial = self.checkpoint.with_suffix(".part")
+        try:
+            torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
+        except RuntimeError as error:  # PyTorch's word for a full disk
+            raise OSError(f"{partial} cannot be written; is the disk full? ({str(error).splitlines()[0]})") from error
         partial.replace(self.checkpoint)
         self.saved = time.monotonic()
 
@@ -320,6 +330,8 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         for name in COUNTED:
             setattr(self, name, state.get(name, getattr(self, name)))  # machines were not noted at first
+        for figures in (*self.history, *([self.best["figures"]] if self.best else [])):  # nor was the side
+            figures.setdefault("side", self.settings.side_at(figures["epoch"]))
         for group in self.optimiser.param_groups:  # where a cycle has ended, the next one's
             group["lr"] = group["initial_lr"] * self.rate(self.schedule.last_epoch)
         print(f"{self.checkpoint}: going on at epoch {self.epoch}, step {self.step} of {self.steps}", flush=True)

@@ -99,6 +99,12 @@ class BadInput(unittest.TestCase):
     def test_a_device_that_is_not_there(self):
         self.refused("--device fpga:9 cannot be used: ", *ROWS, more=("--device", "fpga:9"))
 
+    def test_numbers_below_zero(self):
+        for option in ("--seed", "--workers"):
+            with self.subTest(option), self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+                recipe.parse([option, "-1"])
+            self.assertIn(f"{option}: -1 is not 0 or more", said.getvalue())
+
     def test_a_label_that_is_not_known(self):
         rows = [ROWS[0], ROWS[1].replace(",1,", ",bcc,")]
         self.refused(r"table\.csv:3: malignant is 'bcc', not 0 or 1", *rows)

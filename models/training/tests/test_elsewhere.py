@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
+import signal
 import sys
 import tempfile
 import unittest
@@ -99,11 +101,36 @@ class ThereAndBack(unittest.TestCase):
             trained = train.train(network, self.task, self.ready.settings, self.options.work, "origin")
         self.assertEqual(trained.figures, result["trained"]["figures"])
         self.assertEqual(trained.machines, result["trained"]["machines"])
+        self.assertEqual(trained.machines[0]["pixels"], "WebP, quality 90")
         content = (self.folder / "results" / "weights.0").read_bytes()
         for name, value in elsewhere.unpack_state(content, network.state_dict()).items():
             self.assertTrue(torch.equal(value, network.state_dict()[name]), name)
         with self.assertRaisesRegex(ValueError, "checkpoint.pt is there already"):
             self.run_here("unpack", self.folder / "results")
+
+    def test_a_further_cycle_has_the_rates_of_one(self):
+        self.learn()
+        self.run_here("unpack", self.folder / "results")
+        longer = replace(self.ready.settings, stages=((24, 1), (32, 3)), restarts=(2,))
+        rates, original = [], train._Run._step
+
+        def step(run, *arguments):
+            rates.append(run.optimiser.param_groups[0]["lr"] / run.optimiser.param_groups[0]["initial_lr"])
+            return original(run, *arguments)
+
+        with unittest.mock.patch.object(train._Run, "_step", step):
+            train.train(small_network(), self.task, longer, self.options.work, "origin")
+        self.assertLess(rates[0], 0.05)
+        self.assertGreater(max(rates), 0.5)
+        self.assertLess(rates[-1], 0.1)
+
+    def test_numbers_that_make_no_sense_are_refused(self):
+        for option in (("--batch-size", 0), ("--seconds", 0), ("--seconds", -1), ("--workers", -1)):
+            with (
+                self.subTest(option), contextlib.redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit),
+            ):
+                self.run_here("learn", self.folder, self.folder, *option)
+            self.assertRegex(said.getvalue(), f"{option[0]}: {option[1]} is not ")
 
     def test_results_of_other_settings_or_damaged_ones(self):
         self.learn("--stages", "24:1", "--batch-size", "4")
@@ -143,22 +170,28 @@ class ThereAndBack(unittest.TestCase):
         self.ready.settings = replace(self.ready.settings, stages=((16, 2), (20, 1), (24, 1)), batch_size=5)
         self.run_here("unpack", self.folder / "results")
 
-    def test_what_was_learned_before_a_fault_comes_back(self):
+    def test_what_was_learned_before_a_fault_or_a_signal_comes_back(self):
         original = train._Run.validate
+
+        def end(fault):
+            os.kill(os.getpid(), fault) if isinstance(fault, int) else None
+            raise fault
 
         def validate(run):
             if run.epoch == 1:
-                raise RuntimeError("out of memory")
+                end(fault)
             original(run)
 
-        with (
-            unittest.mock.patch.object(train._Run, "validate", validate),
-            unittest.mock.patch.object(train, "SOON", -1),
-            contextlib.redirect_stderr(io.StringIO()) as said,
-        ):
-            result = self.learn()
-        self.assertEqual(len(result["trained"]["history"]), 1)
-        self.assertIn("out of memory", said.getvalue())
+        for fault, told in ((RuntimeError("out of memory"), "out of memory"), (signal.SIGTERM, "KeyboardInterrupt")):
+            with (
+                self.subTest(told),
+                unittest.mock.patch.object(train._Run, "validate", validate),
+                unittest.mock.patch.object(train, "SOON", -1),
+                contextlib.redirect_stderr(io.StringIO()) as said,
+            ):
+                result = self.learn()
+            self.assertEqual(len(result["trained"]["history"]), 1)
+            self.assertIn(told, said.getvalue())
         self.run_here("unpack", self.folder / "results")
 
 

@@ -196,7 +196,8 @@ class TrainingDiagnoses(unittest.TestCase):
 
 
 class Curves(unittest.TestCase):
-    ROW = {"epoch": 0, "size": 128, "train_loss": 1, "val_loss": 0.5, "val_auc": 0.8, "val_auc_mean_of_sources": 0.7}
+    ROW = {"epoch": 0, "size": 128, "side": 224, "train_loss": 1, "val_loss": 0.5, "val_auc": 0.8,
+           "val_auc_mean_of_sources": 0.7}
 
     def draw(self, folder: str, rows: list[dict]) -> numpy.ndarray:
         history, output = pathlib.Path(folder) / "history.csv", pathlib.Path(folder) / "curves.png"

@@ -1,8 +1,11 @@
 """Quick checks of the recipe's parts; nothing is trained. From models/training: python -m unittest discover tests"""
 
+import contextlib
+import csv
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -17,13 +20,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from skincheck_training import calibrate, network, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment, shrink
-from skincheck_training.data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
+from skincheck_training.data import (
+    DataError, Example, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+)
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
 from skincheck_training.metrics import (
     CHOSEN_BY, chosen_epoch, operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity,
 )
-from skincheck_training.network import build_network, only_malignancy
+from skincheck_training.network import build_network, load_backbone, only_malignancy, to_device
 
 HEADER = "file,malignant,group,split,source"
 # Answers as `skincheck --version` and `skincheck preprocess` do, and counts the latter.
@@ -149,10 +154,10 @@ class Table(unittest.TestCase):
         for row in ROWS:
             (self.folder / row.split(",")[0]).write_bytes(b"")
 
-    def read(self, *rows, header=HEADER, encoding="utf-8", limit=None):
+    def read(self, *rows, header=HEADER, encoding="utf-8"):
         table = self.folder / "table.csv"
         table.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
-        return read_table(table, self.folder, limit)
+        return read_table(table, self.folder)
 
     def refused(self, message, *rows, **more):
         with self.assertRaisesRegex(DataError, message):
@@ -168,6 +173,12 @@ class Table(unittest.TestCase):
         rows = [row.rsplit(",", 1)[0] for row in ROWS]
         examples = self.read(*rows, header="file,malignant,group,split", encoding="utf-8-sig")
         self.assertEqual({e.source for e in examples}, {"all"})
+
+    def test_images_without_a_source_are_of_the_source_all(self):
+        examples = self.read("a.png,1,g1,train,", *ROWS[1:])
+        self.assertEqual(left_out(examples, ["source=all"]).tolist(), [True, False, False, False])
+        examples = self.read(*(row.rpartition(",")[0] for row in ROWS), header=HEADER.rpartition(",")[0])
+        self.assertEqual(left_out(examples, ["source=all"]).tolist(), [True] * 4)
 
     def test_faults_are_named_with_their_line(self):
         self.refused("no column group, malignant", header="file,split")
@@ -204,11 +215,14 @@ class Table(unittest.TestCase):
     def test_a_table_in_another_encoding_is_named(self):
         self.refused(r"table\.csv: is not a CSV in UTF-8", *ROWS, "é.png,1,g5,train,x", encoding="latin-1")
 
-    def test_a_limit_keeps_the_first_of_each_split(self):
+    def test_a_limit_keeps_the_first_of_each_split_that_are_not_left_out(self):
         more = [row.replace(".png", "2.png") for row in ROWS]
         for row in more:
             (self.folder / row.split(",")[0]).write_bytes(b"")
-        self.assertEqual(self.read(*ROWS, *more, limit=2), self.read(*ROWS))
+        examples = self.read(*ROWS, *more)
+        self.assertEqual(first_of_each_split(examples, numpy.zeros(8, dtype=bool), 2), [0, 1, 2, 3])
+        away = left_out(examples, [f"file={examples[0].file}", f"file={examples[3].file}"])
+        self.assertEqual(first_of_each_split(examples, away, 2), [1, 2, 4, 6])
 
     def test_the_fingerprint_tells_labels_sources_and_weights_apart(self):
         first = fingerprint(self.read(*ROWS), "weights")
@@ -234,6 +248,19 @@ class Pixels(unittest.TestCase):
                     pixels = prepared_pixels([example], skincheck, folder, folder / "cache")
                     self.assertEqual(grey, pixels[0, 0, 0, 0])
             self.assertEqual("xx", counted.read_text())
+            os.utime(folder / "a.png", (1, 1))  # an image of the same size in its place
+            prepared_pixels([example], skincheck, folder, folder / "cache")
+            self.assertEqual("xxx", counted.read_text())
+
+    def test_the_executable_is_found_as_a_shell_finds_it(self):
+        with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+            here = pathlib.Path(name).resolve() / "true"
+            here.write_text("#!/bin/sh\n")
+            here.chmod(0o755)
+            self.assertEqual(executable("./true"), here)
+            self.assertNotEqual(executable("true"), here)
+            with self.assertRaisesRegex(DataError, "gone is not an executable"):
+                executable("./gone")
 
 
 class LeavingOut(unittest.TestCase):
@@ -321,7 +348,7 @@ def small_network() -> torch.nn.Module:
 class Training(unittest.TestCase):
     SETTINGS = train.Settings(stages=((24, 1), (32, 2)), batch_size=8)
 
-    def run_once(self, folder, stop_at=None, side=32):
+    def run_once(self, folder, stop_at=None, side=32, stops_early=True):
         """Trains the small network; `stop_at` is the number of the step before which the run is killed."""
         random = numpy.random.default_rng(1)
         malignant = numpy.arange(60) % 3 == 0
@@ -345,7 +372,7 @@ class Training(unittest.TestCase):
             return original(run, *arguments)
 
         with unittest.mock.patch.object(train._Run, "_step", counted), unittest.mock.patch.object(train, "SAVE_EVERY", 0):
-            trained = train.train(network, task, self.SETTINGS, folder, "origin")
+            trained = train.train(network, task, self.SETTINGS, folder, "origin", stops_early=stops_early)
         return network.state_dict(), trained.figures
 
     def test_a_run_that_was_killed_ends_as_one_that_was_not(self):
@@ -388,6 +415,8 @@ class Training(unittest.TestCase):
         grown = train.Settings(side=40, sides=(32, 32), stages=((24, 1), (32, 2)), restarts=(1, 2), batch_size=8)
         first = train.Settings(side=32, stages=((24, 1), (32, 1)), restarts=(1,), batch_size=8)
         self.assertEqual(grown.parts(), [first, grown])
+        self.assertEqual([32, 32, 40], [grown.side_at(epoch) for epoch in range(3)])
+        self.assertEqual(32, first.side_at(1))
         self.assertEqual(first.parts(), [first])
         self.assertEqual(train.Settings.of_json(json.loads(json.dumps(dataclasses.asdict(grown)))), grown)
         with self.assertRaisesRegex(ValueError, "1 sides for 2 cycles"):
@@ -436,6 +465,33 @@ class Training(unittest.TestCase):
             self.assertEqual(figures, same)
             self.assertTrue(all(torch.equal(first[name], again[name]) for name in first))
 
+    def test_training_does_not_stop_early_before_the_last_cycle(self):
+        settings = train.Settings(stages=((24, 8),), restarts=(4,), batch_size=8, patience=1)
+        for stops_early, epochs in ((True, 4 + 2), (False, 8)):
+            aucs = iter([0.9, 0.8, 0.7, 0.6, 0.95, 0.6, 0.5, 0.4])
+            with (
+                self.subTest(stops_early),
+                tempfile.TemporaryDirectory() as folder,
+                unittest.mock.patch.object(self, "SETTINGS", settings),
+                unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+            ):
+                self.run_once(pathlib.Path(folder), stops_early=stops_early)
+                self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + epochs)
+
+    def test_a_checkpoint_of_before_sides_were_noted_goes_on(self):
+        longer = dataclasses.replace(self.SETTINGS, stages=((24, 1), (32, 4)), restarts=(3,))
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.run_once(folder)
+            state = torch.load(folder / "checkpoint.pt", weights_only=True)
+            for figures in (*state["history"], state["best"]["figures"]):
+                figures.pop("side", None)
+            torch.save(state, folder / "checkpoint.pt")
+            with unittest.mock.patch.object(self, "SETTINGS", longer):
+                self.run_once(folder)
+            with (folder / "history.csv").open() as lines:
+                self.assertEqual(["224"] * 5, [row["side"] for row in csv.DictReader(lines)])
+
     def test_training_does_not_stop_early_before_the_last_stage(self):
         settings = train.Settings(stages=((24, 4), (32, 3)), batch_size=8, patience=1)
         aucs = iter([0.9, 0.8, 0.7, 0.6, 0.7, 0.6])
@@ -467,10 +523,11 @@ class Training(unittest.TestCase):
 
     def test_of_epochs_that_are_as_good_the_last_counts(self):
         for means, epoch in (([0.8, 0.9, 0.89], 1), ([0.9, 0.8, 0.896], 2), ([0.9, 0.897, 0.894], 1), ([0.7], 0)):
-            history = [{"epoch": i, "size": 32, CHOSEN_BY: mean} for i, mean in enumerate(means)]
+            history = [{"epoch": i, "size": 32, "side": 40, CHOSEN_BY: mean} for i, mean in enumerate(means)]
             with self.subTest(means):
                 self.assertEqual(chosen_epoch(history)["epoch"], epoch)
-                self.assertEqual(chosen_epoch([{"epoch": 9, "size": 24, CHOSEN_BY: 1.0}, *history])["epoch"], epoch)
+                for other in ({"size": 24, "side": 40}, {"size": 32, "side": 32}):  # measured on images of another size
+                    self.assertEqual(chosen_epoch([{"epoch": 9, CHOSEN_BY: 1.0} | other, *history])["epoch"], epoch)
 
     @staticmethod
     def task_of_other_data():
@@ -535,6 +592,32 @@ class StartingWeights(unittest.TestCase):
         with torch.no_grad():
             self.assertTrue(torch.allclose(usual(pixels), large(pixels), rtol=1e-2, atol=1e-3))
         self.assertEqual(53, len(list(network._normed_convolutions(usual))))
+
+    def test_files_that_are_no_weights_are_named(self):
+        network = build_network()
+        weights = {name: value for name, value in network.state_dict().items() if not name.startswith("fc.")}
+        shape = weights | {"conv1.weight": torch.zeros(1)}
+        for content, message in (
+            ({"model": weights, "epoch": 90}, "holds more than weights by name"),
+            ([1, 2], "holds more than weights by name"),
+            ({"layer": torch.zeros(1)}, "not a ResNet-50 in torchvision's names"),
+            (shape, "not a ResNet-50$"),
+            (b"half a fi", "cannot be read as weights"),
+        ):
+            with tempfile.TemporaryDirectory() as name, self.subTest(message):
+                file = pathlib.Path(name) / "weights.pth"
+                file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+                with self.assertRaisesRegex(ValueError, f"weights.pth: {message}"):
+                    load_backbone(network, file)
+
+    def test_a_device_that_is_not_there_is_named(self):
+        network = torch.nn.Linear(1, 1)
+        for error in (RuntimeError("no driver\nand more"), AssertionError("no driver")):
+            with (
+                unittest.mock.patch.object(network, "to", side_effect=error),
+                self.assertRaisesRegex(ValueError, "^--device cuda cannot be used: no driver$"),
+            ):
+                to_device(network, "cuda")
 
     def test_outputs_stay_as_they_were(self):
         torch.manual_seed(1)

@@ -1,8 +1,10 @@
 """Quick checks of ablate, leave_one_source_out and measure_model: their tables. try_recipe runs them whole."""
 
+import contextlib
 import dataclasses
 import importlib.machinery
 import importlib.util
+import io
 import json
 import pathlib
 import sys
@@ -10,6 +12,7 @@ import tempfile
 import unittest
 
 import numpy
+from PIL import Image
 
 RECIPE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(RECIPE))
@@ -39,6 +42,22 @@ class Ablation(unittest.TestCase):
         lines = script("ablate").markdown(found).splitlines()
         self.assertEqual(lines[2], "| Recipe | 2 | 0.850 ± 0.050 |  | 0.720 ± 0.020 |  |")
         self.assertEqual(lines[3], "| Dehair | 2 | 0.870 ± 0.060 | +0.020 | 0.690 ± 0.010 | -0.030 |")
+
+    def test_lesions_that_were_learned_are_not_unseen(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            rows = [row.split() for row in (*LeavingOneSourceOut.ROWS, "b 1 g0 train")]
+            for number in range(len(rows)):
+                (folder / f"{number}.png").write_bytes(b"")
+            table = folder / "table.csv"
+            lines = [f"{number}.png,{malignant},{group},{split},{source}"
+                     for number, (source, malignant, group, split) in enumerate(rows)]
+            table.write_text("\n".join(["file,malignant,group,split,source", *lines]) + "\n")
+            arguments = ["--data", table, "--images", folder, "--weights", table, "--skincheck", sys.executable,
+                         "--work", folder, "--device", "cpu", "--unseen", "b"]
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                self.assertEqual(2, script("ablate").main([str(argument) for argument in arguments]))
+        self.assertIn("table.csv: 1 groups of b are in other sources too, for instance 'g0'", told.getvalue())
 
     def test_one_seed_has_no_spread(self):
         lines = script("ablate").markdown([self.outcome("recipe", 1, 0.8, 0.7)]).splitlines()
@@ -90,7 +109,63 @@ class LeavingOneSourceOut(unittest.TestCase):
         self.assertEqual(lines[2], "| x | 1,234 | 56 | 0.900 (0.800 to 0.950) | 0.900 | 0.900 | 0.910 |")
 
 
+    def test_an_auc_without_an_interval(self):
+        figures = {name: {"value": 1.0, "low": None, "high": None} for name in ("roc_auc", "sensitivity", "specificity")}
+        lines = script("leave_one_source_out").markdown([("x", 9, 2, figures, 0.91)]).splitlines()
+        self.assertEqual(lines[2], "| x | 9 | 2 | 1.000 | 1.000 | 1.000 | 0.910 |")
+
+
 class MeasuringAModel(unittest.TestCase):
+    HEADER = "file,malignant,group,age"
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        for name in ("a.png", "b.png", "c.png"):
+            Image.new("RGB", (8, 8), "white").save(self.folder / name)
+
+    def measure(self, *rows: str, header: str = HEADER, scores: str = "abc", code: int = 0) -> str:
+        """What it says on stderr. Stands in for skincheck: writes rows of these images and ends with this exit code;
+        `evaluate` is not there, so that it must not be reached."""
+        (self.folder / "table.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8-sig")
+        executable = self.folder / "skincheck"
+        lines = "".join(f"{name}.png,ok,0.5,m@0123456789ab\n" for name in scores)
+        executable.write_text(f"""#!{sys.executable}
+import sys
+if sys.argv[1] == "evaluate":
+    sys.exit("evaluate is reached")
+open(sys.argv[sys.argv.index("--output") + 1], "w").write({"path,status,malignancy,model" + chr(10) + lines!r})
+sys.exit({code})
+""")
+        executable.chmod(0o755)
+        model = self.folder / "model"
+        model.mkdir(exist_ok=True)
+        (model / "model.json").write_text('{"name": "m", "sha256": "0123456789abcdef"}')
+        arguments = {"data": self.folder / "table.csv", "images": self.folder, "skincheck": executable, "model": model,
+                     "work": self.folder / "work", "views": 1}
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            result = script("measure_model").main([str(part) for name, value in arguments.items() for part in (f"--{name}", value)])
+        self.assertEqual((2, 1), (result, told.getvalue().count("\n")), told.getvalue())
+        return told.getvalue()
+
+    ROWS = ("a.png,1,g1,30", "b.png,0,g2,40", "c.png,0,g3,")
+
+    def test_results_that_are_not_whole_are_not_taken_the_next_time(self):
+        self.assertIn("could not score all 3 images", self.measure(*self.ROWS, scores="ab", code=1))
+        self.assertFalse((self.folder / "work/results-1.csv").exists())
+        self.assertIn("evaluate is reached", self.measure(*self.ROWS))  # it has scored them anew
+        self.assertTrue((self.folder / "work/results-1.csv").exists())
+        self.assertIn("is of other images than", self.measure(*self.ROWS[:2]))
+
+    def test_a_table_is_read_as_the_recipe_reads_one(self):
+        self.assertIn("table.csv: no column file, malignant", self.measure("1,2", header="x,y"))
+        self.assertIn("table.csv:3: malignant is 'yes', not 0 or 1", self.measure(self.ROWS[0], "b.png,yes,g2,40"))
+        self.assertIn("table.csv:3: malignant is None", self.measure(self.ROWS[0], "b.png"))
+        (self.folder / "sub").mkdir()
+        Image.new("RGB", (8, 8)).save(self.folder / "sub/a.png")
+        self.assertIn("a.png and sub/a.png have the same name", self.measure(*self.ROWS, "sub/a.png,0,g4,1"))
+
     def test_calibration_is_undone(self):
         raw = numpy.array([0.1, 0.1, 0.1, 0.1, 0.9, 0.9])
         truth = {"a": True, "b": False, "c": False, "d": False, "e": True, "f": True}
