@@ -38,7 +38,7 @@ struct Fault {
 
 /// Truth of one image.
 struct TruthCase {
-    std::string id;  ///< stem of the file's name
+    std::string id;  ///< the file's name without folder and image ending
     bool malignant = false;
     int diagnosis = -1;               ///< index into Truth::classes; -1 in tables without classes
     std::vector<std::string> values;  ///< of Truth::columns
@@ -70,7 +70,7 @@ struct TruthOptions {
 Truth read_truth(const std::string& file, const TruthOptions& options);
 
 struct ResultCase {
-    std::string id;  ///< stem of the path
+    std::string id;  ///< the file's name without folder and image ending
     std::string path;
     double score = undefined;           ///< malignancy in [0,1]
     std::vector<double> probabilities;  ///< of Results::classes; empty when there are none

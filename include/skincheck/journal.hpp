@@ -44,14 +44,17 @@ class Journal {
     /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
     virtual bool put(const Row& row, bool replace) = 0;
 
-    /// Drops the rows of directories that could not be read, but for those that place() has met since the
-    /// journal was opened: they can be read now, and what is in them has rows. Not of shards, whose inputs
-    /// stay the same.
+    /// Drops the rows of directories that could not be read or were not there, but for those that place() has
+    /// met since the journal was opened: they can be read now, and what is in them has rows. Not of shards,
+    /// whose inputs stay the same.
     virtual void forget_directories() = 0;
 
-    /// A name of what computed rows of this journal, kept with them: a device. All of them, sorted.
-    virtual void add_device(const std::string& name) = 0;
-    virtual std::vector<std::string> devices() = 0;
+    /// What computed rows of this journal, kept with them. devices() are all of them, sorted, each once.
+    struct Device {
+        std::string name, engine;
+    };
+    virtual void add_device(const Device& device) = 0;
+    virtual std::vector<Device> devices() = 0;
 
     virtual void commit() = 0;
     virtual bool empty() = 0;  ///< has no rows

@@ -172,7 +172,7 @@ std::string find_model(const std::string& name_or_directory);
 
 inline constexpr const char* default_model_name = "skincheck-resnet50";
 
-/// Reads the spec only, without the weights.
+/// Reads the spec only, without the weights. Throws Fatal (model).
 ModelSpec load_model_spec(const std::string& directory);
 
 /// Reads the package: the spec, then model.onnx or model.onnx.zst, whose hash must be the spec's. Throws

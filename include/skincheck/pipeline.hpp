@@ -26,7 +26,7 @@ using Work = std::function<std::vector<Row>(const std::vector<Item>&)>;
 using Sink = std::function<void(const Row&)>;
 
 struct Parallelism {
-    int jobs = 1;        ///< items in work at the same time, at most
+    int jobs = 1;        ///< batches in work at the same time, at most
     int batch_size = 1;  ///< items handed to Work together, at most; fewer when no more input is at hand
 };
 

@@ -11,8 +11,9 @@
 
 namespace skincheck {
 
-/// What LoadOptions::sufficient_side is for these steps: with step::ShrinkOnLoad its multiple of the longer
-/// side that the resize after it makes, otherwise 0, the whole image.
+/// What LoadOptions::sufficient_side is for these steps: with step::ShrinkOnLoad its multiple of the side
+/// that the resize after it makes (of `squash` the longer one, of `shortest_side` the shorter), otherwise 0,
+/// the whole image.
 int sufficient_side(const ModelSpec& spec);
 
 /// Applies the steps in order: CV_8UC3 BGR of any size → CV_8UC3 BGR of the network's size, what the network
@@ -28,7 +29,8 @@ bool is_view_count(int count);
 /// quarter, which needs a square.
 std::vector<cv::Mat> views_of(const cv::Mat& prepared, int count);
 
-/// CV_8UC3 BGR images of the network's size, N of them → CV_32F blob N×3×H×W, RGB, normalised.
+/// CV_8UC3 BGR images of the network's size, N of them → CV_32F blob N×3×H×W, RGB, normalised. Throws
+/// cv::Exception for another type or size.
 cv::Mat to_blob(const std::vector<cv::Mat>& images, const ModelSpec& spec);
 
 /// A drawn image (CV_8UC3, BGR) of the given size for the golden vectors: integer arithmetic only, so that

@@ -14,6 +14,6 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
 ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Cancellation& cancellation);
 ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console);
 ExitCode run_model(const ModelCommandOptions& options);
-ExitCode run_merge(const MergeOptions& options, Console& console);
+ExitCode run_merge(const MergeOptions& options, Console& console, const Cancellation& cancellation);
 
 }  // namespace skincheck::cli

@@ -2,6 +2,7 @@
 #include "skincheck/output.hpp"
 
 #include "cli/commands.hpp"
+#include "cli/resources.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -44,12 +45,17 @@ ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
 
     EvaluateOptions options = command.options;
     options.with_curves = !command.report.empty();
+    if (options.figures.jobs == 0) {
+        options.figures.jobs = static_cast<int>(usable_cores());
+    }
     const Report report = evaluate(truth, results, options);
     if (!command.report.empty()) {
-        const auto page = atomic_file(command.report);
         const std::time_t now = std::time(nullptr);
-        page->write(report_html(report, {command.images, fmt::format("{:%Y-%m-%d}", fmt::localtime(now))}));
-        page->commit();
+        const std::string page =
+            report_html(report, {command.images, fmt::format("{:%Y-%m-%d}", fmt::localtime(now))});
+        const auto file = atomic_file(command.report);  // only now: a signal ends this command at once
+        file->write(page);
+        file->commit();
     }
     warn(report, console);
     const auto output = command.output.empty() ? standard_output() : atomic_file(command.output);

@@ -47,9 +47,11 @@ ExitCode run(const std::vector<std::string>& arguments) {
         Console console(invocation.evaluate->verbosity, false);
         return run_evaluate(*invocation.evaluate, console);
     }
+    static Cancellation cancellation;
     if (invocation.merge) {
         Console console(invocation.merge->verbosity, false);
-        return run_merge(*invocation.merge, console);
+        cancel_on_signals(cancellation);
+        return run_merge(*invocation.merge, console, cancellation);
     }
     if (invocation.model) {
         return run_model(*invocation.model);
@@ -59,7 +61,6 @@ ExitCode run(const std::vector<std::string>& arguments) {
     const bool rows_on_terminal =
         isatty(STDOUT_FILENO) != 0 && !(invocation.score && !invocation.score->output.empty());
     Console console(common.verbosity, common.progress && !rows_on_terminal);
-    static Cancellation cancellation;
     cancel_on_signals(cancellation);
     return invocation.score ? run_score(*invocation.score, console, cancellation)
                             : run_preprocess(*invocation.preprocess, console, cancellation);

@@ -7,9 +7,9 @@
 
 namespace skincheck::cli {
 
-ExitCode run_merge(const MergeOptions& options, Console& console) {
+ExitCode run_merge(const MergeOptions& options, Console& console, const Cancellation& cancellation) {
     refuse_output_with_journal(options.output);
-    const Merged merged = merge(options.parts);
+    const Merged merged = merge(options.parts, &cancellation);
     const Format format = options.format.value_or(merged.format);
     if (format == Format::json && merged.format != Format::json) {
         throw Fatal(
@@ -18,7 +18,7 @@ ExitCode run_merge(const MergeOptions& options, Console& console) {
             "jsonl, or write the parts as JSON");
     }
     const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
-    const Summary summary = write_all(*merged.rows, format, merged.provenance, *destination);
+    const Summary summary = write_rows(*merged.rows, format, merged.provenance, *destination, &cancellation);
     console.summary(summary, "scored");
     return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
 }

@@ -16,7 +16,7 @@ namespace skincheck::cli {
 
 enum class Verbosity { quiet, normal, verbose };
 
-/// What both commands take.
+/// What scoring and preprocess take.
 struct CommonOptions {
     InputOptions input;
     LoadOptions load;

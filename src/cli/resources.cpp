@@ -40,14 +40,24 @@ std::uint64_t available_memory() {
     return unlimited;
 }
 
-// Those that taskset or a container leaves to this process.
+// Of this process, as seen from where the groups are mounted; in a container mostly "/".
+std::string own_control_group() {
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        if (line.rfind("0::", 0) == 0) {
+            return line.substr(3);
+        }
+    }
+    return "/";
+}
+
+}  // namespace
+
 std::uint64_t usable_cores() {
     cpu_set_t set;
     const int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
     return count > 0 ? static_cast<std::uint64_t>(count) : std::max(1U, std::thread::hardware_concurrency());
 }
-
-}  // namespace
 
 ControlGroup read_control_group(const std::string& folder) {
     ControlGroup group;
@@ -68,8 +78,25 @@ ControlGroup read_control_group(const std::string& folder) {
     return group;
 }
 
+ControlGroup read_control_groups(const std::string& root, const std::string& group) {
+    ControlGroup tightest;
+    const auto take = [](std::optional<std::uint64_t>& least, const std::optional<std::uint64_t>& other) {
+        if (other && (!least || *other < *least)) {
+            least = other;
+        }
+    };
+    for (std::string name = group;; name.erase(name.rfind('/'))) {
+        const ControlGroup one = read_control_group(root + name);
+        take(tightest.cores, one.cores);
+        take(tightest.bytes, one.bytes);
+        if (name.find('/') == std::string::npos) {
+            return tightest;
+        }
+    }
+}
+
 int default_jobs(std::uint64_t bytes_each) {
-    const ControlGroup group = read_control_group("/sys/fs/cgroup");
+    const ControlGroup group = read_control_groups("/sys/fs/cgroup", own_control_group());
     const std::uint64_t cores = std::min(usable_cores(), group.cores.value_or(unlimited));
     const std::uint64_t bytes = std::min(available_memory(), group.bytes.value_or(unlimited));
     return static_cast<int>(

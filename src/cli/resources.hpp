@@ -15,6 +15,13 @@ struct ControlGroup {
 /// Of the group whose files are in `folder`.
 ControlGroup read_control_group(const std::string& folder);
 
+/// The tightest limits of the group named `group` ("/a/b") and of all above it, whose files are in folders
+/// below `root`.
+ControlGroup read_control_groups(const std::string& root, const std::string& group);
+
+/// The cores that this process may use: those that taskset or a container leaves to it.
+std::uint64_t usable_cores();
+
 /// How many workers suit this machine when each needs `bytes_each` of memory: one a core, fewer where memory
 /// is short, at least one. Counts the cores that this process may use, and the memory that the system and its
 /// control group have left.

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 
+#include <set>
 #include <utility>
 
 namespace skincheck::cli {
@@ -19,11 +20,15 @@ void refuse_output_with_journal(const std::string& output) {
     }
 }
 
-Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination) {
+Summary write_rows(Journal& rows, Format format, Provenance provenance, Destination& destination,
+                   const Cancellation* cancellation) {
     const auto writer = make_writer(format, std::move(provenance), destination);
     writer->begin();
     Summary summary;
     rows.for_each([&](const Row& row) {
+        if (cancellation != nullptr && cancellation->requested()) {
+            throw Fatal(ExitCode::interrupted, "interrupted");
+        }
         writer->row(row);
         summary.add(row);
     });
@@ -60,7 +65,7 @@ std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
 
 void JournaledRows::write(const Row& row) {
     if (!std::exchange(device_added_, true)) {
-        journal_.add_device(provenance_.device);
+        journal_.add_device({provenance_.device, provenance_.engine});
     }
     journal_.put(row, true);
 }
@@ -75,9 +80,15 @@ void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
     }
     Provenance provenance = provenance_;
     if (const auto devices = journal_.devices(); !devices.empty()) {
-        provenance.device = fmt::format("{}", fmt::join(devices, ", "));
+        std::set<std::string> names, engines;
+        for (const Journal::Device& device : devices) {
+            names.insert(device.name);
+            engines.insert(device.engine);
+        }
+        provenance.device = fmt::format("{}", fmt::join(names, ", "));
+        provenance.engine = fmt::format("{}", fmt::join(engines, ", "));
     }
-    write_all(journal_, format_, std::move(provenance), *atomic_file(output_));
+    write_rows(journal_, format_, std::move(provenance), *atomic_file(output_));
 }
 
 std::string_view JournaledRows::interrupted(const Summary& /*summary*/) const {

@@ -19,8 +19,10 @@ namespace skincheck::cli {
 /// rows.
 void refuse_output_with_journal(const std::string& output);
 
-/// Writes all rows of a journal to `destination`, makes it final, and answers what they come to.
-Summary write_all(Journal& rows, Format format, Provenance provenance, Destination& destination);
+/// Writes all rows of a journal to `destination`, makes it final, and answers what they come to. A
+/// cancellation ends it before, with Fatal (interrupted).
+Summary write_rows(Journal& rows, Format format, Provenance provenance, Destination& destination,
+                   const Cancellation* cancellation = nullptr);
 
 /// Rows as they come. What an interrupted run wrote is made final too, unless that is nothing or `whole_only`
 /// is on.
@@ -41,7 +43,8 @@ class StreamedRows final : public Rows {
 };
 
 /// Rows that a journal keeps; at the end of each run, all of them are written to `output` anew, with all
-/// devices that computed them in the provenance. With `whole_only` that waits for a run that is complete.
+/// devices and engines that computed them in the provenance. With `whole_only` that waits for a run that is
+/// complete.
 class JournaledRows final : public Rows {
   public:
     JournaledRows(Journal& journal, std::string output, Format format, Provenance provenance, bool whole_only)

@@ -95,42 +95,47 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
         counter.emplace(options.input);
     }
     Summary summary;
+    std::uint64_t changed = 0;
+    bool output_failed = false;  // another file may have failed, as that of the paths: then rows are written
     const Sink sink = [&](const Row& row) {
         if (row.status == Status::changed && options.input.settle > 0) {
-            ++summary.left;
+            ++changed;
             return;
         }
-        rows.write(row);
+        try {
+            rows.write(row);
+        } catch (...) {
+            output_failed = true;
+            throw;
+        }
         summary.add(row);
         if (row.status != Status::ok && console.verbose()) {
             console.detail(fmt::format("{}: {}: {}", row.path, to_string(row.status), row.error));
         }
         summary.kept = rows.kept();
+        summary.left = changed + source->left();
         console.progress(summary, counter ? counter->total() : std::nullopt);
     };
     std::exception_ptr error;
-    bool output_failed = false;
     try {
         run_pipeline(*source, work, sink, parallelism, cancellation);
-    } catch (const Fatal& fatal) {
-        error = std::current_exception();
-        output_failed = fatal.code() == ExitCode::output;
     } catch (...) {
         error = std::current_exception();
     }
     summary.kept = rows.kept();
-    summary.left += source->left();
+    summary.left = changed + source->left();
+    const auto signal = caught_signal();  // one that comes later finds all rows done
     if (!output_failed) {
-        rows.end(summary, !error && !caught_signal());
+        rows.end(summary, !error && !signal);
     }
     if (error) {
         std::rethrow_exception(error);
     }
     console.summary(summary, done);
-    if (caught_signal()) {
+    if (signal) {
         console.warn(rows.interrupted(summary));
     }
-    return caught_signal() ? *caught_signal() : exit_code_of(summary);
+    return signal ? *signal : exit_code_of(summary);
 }
 
 }  // namespace skincheck::cli

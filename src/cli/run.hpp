@@ -1,4 +1,4 @@
-// What both commands do between their input and their last line.
+// What scoring and preprocess do between their input and their last line.
 #pragma once
 
 #include "skincheck/pipeline.hpp"

@@ -7,11 +7,12 @@
 #include "skincheck/classify.hpp"
 #include "skincheck/model.hpp"
 
+#include "cli/resources.hpp"
+
 #include <fmt/format.h>
 #include <gnu/libc-version.h>
 #include <opencv2/core/utility.hpp>
 #include <png.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <tiffio.h>
 
@@ -95,11 +96,8 @@ std::string devices() {
 std::string processor() {
     std::string name = value_in_file("/proc/cpuinfo", "model name");
     name = trimmed(name.substr(name.find(':') == std::string::npos ? 0 : name.find(':') + 1));
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    const int usable = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 0;
-    return fmt::format("{}; {} cores for this process; OpenCV uses {}", name.empty() ? "?" : name, usable,
-                       cv::getCPUFeaturesLine());
+    return fmt::format("{}; {} cores for this process; OpenCV uses {}", name.empty() ? "?" : name,
+                       usable_cores(), cv::getCPUFeaturesLine());
 }
 
 std::string system() {

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <exception>
+#include <mutex>
 #include <random>
+#include <system_error>
 #include <thread>
 
 namespace skincheck {
@@ -51,14 +54,33 @@ void resample(const Strata& strata, const FigureOptions& options,
             use(number, weights);
         }
     };
+    std::mutex mutex;
+    std::exception_ptr failure;  // the first
+    const auto guarded_work = [&] {
+        try {
+            work();
+        } catch (...) {
+            next = total;
+            const std::lock_guard guard(mutex);
+            failure = failure ? failure : std::current_exception();
+        }
+    };
     const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
     const std::size_t threads =
         std::min(options.jobs > 0 ? static_cast<std::size_t>(options.jobs) : cores, total);
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i) {
-        others.emplace_back(work);
+    others.reserve(threads);
+    try {
+        while (others.size() + 1 < threads) {
+            others.emplace_back(guarded_work);
+        }
+    } catch (const std::system_error&) {  // no more threads to be had: those that are there do the work
     }
-    work();
+    guarded_work();
+    others.clear();
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
 }
 
 double percentile(const std::vector<double>& sorted, double share) {

@@ -13,7 +13,8 @@ using Strata = std::array<std::vector<std::uint32_t>, 2>;
 Strata strata_of(const Sample& sample);
 
 /// Draws options.bootstrap resamples: from each stratum as many clusters as it has, with replacement. Calls
-/// use(number, weights) for each, on several threads at a time; `weights` are gone when it returns.
+/// use(number, weights) for each, on several threads at a time; `weights` are gone when it returns. What
+/// `use` throws ends it and comes out here.
 void resample(const Strata& strata, const FigureOptions& options,
               const std::function<void(std::size_t, Weights)>& use);
 

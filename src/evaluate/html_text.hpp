@@ -1,4 +1,4 @@
-// Text and numbers as they stand in the report.
+// Text and numbers as they stand in the report, and some of them on the terminal.
 #pragma once
 
 #include "skincheck/evaluate.hpp"

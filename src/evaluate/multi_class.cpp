@@ -7,12 +7,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <locale>
 
 namespace skincheck {
 namespace {
 
 std::string plain(const std::string& name) {
-    const std::string lower = boost::algorithm::to_lower_copy(name);
+    const std::string lower = boost::algorithm::to_lower_copy(name, std::locale::classic());
     return lower == "ak" ? "akiec" : lower;
 }
 

@@ -16,7 +16,6 @@ class Ranked {
   public:
     Ranked(const Sample& sample, double threshold);
 
-    std::size_t size() const { return cases_.size(); }
     std::size_t clusters() const { return clusters_; }
 
     /// Undefined ones are NaN.

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <locale>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,7 +24,8 @@ namespace fs = boost::filesystem;
 
 bool is_image_name(const fs::path& path) {
     static const std::vector<std::string> extensions = image_extensions();
-    const std::string extension = boost::algorithm::to_lower_copy(path.extension().string());
+    const std::string extension =
+        boost::algorithm::to_lower_copy(path.extension().string(), std::locale::classic());
     return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
 }
 

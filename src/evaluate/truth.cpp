@@ -289,7 +289,7 @@ Truth read_truth(const std::string& file, const TruthOptions& options) {
     Truth truth = read_truth(text, options);
     if (!options.metadata.empty()) {
         TextInput metadata(options.metadata);
-        truth.metadata_file = options.metadata;
+        truth.metadata_file = metadata.name();
         add_metadata(truth, metadata, options);
     }
     return truth;

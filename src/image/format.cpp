@@ -52,6 +52,7 @@ std::optional<ImageFormat> sniff_image_format(Bytes start) {
     return std::nullopt;
 }
 
+// cv::haveImageReader() would set up all decoders that OpenCV has, GDAL too, which opens files of its own.
 bool decodes_webp() {
     static const bool answer = [] {
         std::istringstream lines(cv::getBuildInformation());

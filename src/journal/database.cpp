@@ -16,7 +16,7 @@ constexpr int application_id = 0x736b696e;  // "skin": a database of ours
 // The rows that a path had in this run already are remembered on disk too: memory stays flat.
 constexpr const char* schema = R"(
     CREATE TABLE settings(place INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL) STRICT;
-    CREATE TABLE devices(name TEXT PRIMARY KEY) STRICT;
+    CREATE TABLE devices(name TEXT NOT NULL, engine TEXT NOT NULL, PRIMARY KEY(name, engine)) STRICT;
     CREATE TABLE rows(number INTEGER PRIMARY KEY, digest INTEGER NOT NULL, path BLOB NOT NULL,
         status TEXT NOT NULL, malignancy REAL, probabilities TEXT NOT NULL, label TEXT, error TEXT NOT NULL,
         size INTEGER, modified INTEGER, of_directory INTEGER NOT NULL) STRICT;

@@ -86,8 +86,8 @@ class Database final : public Journal {
     Place place(const Item& item) override;
     bool put(const Row& row, bool replace) override;
     void forget_directories() override;
-    void add_device(const std::string& name) override;
-    std::vector<std::string> devices() override;
+    void add_device(const Device& device) override;
+    std::vector<Device> devices() override;
     void commit() override;
     bool empty() override;
     bool fresh() override;
@@ -341,25 +341,32 @@ void Database::forget_directories() {
         database_.exec(
             "DELETE FROM rows WHERE of_directory = 1 AND digest = 0 AND path NOT IN (SELECT path FROM "
             "temp.met)");
+        // What was not there the last time, and is a directory now that has met items in it: '0' follows '/'.
+        database_.exec(
+            "DELETE FROM rows WHERE status = 'not_found' AND digest = 0 AND path NOT IN (SELECT path FROM "
+            "temp.met) AND EXISTS (SELECT 1 FROM temp.met AS inside WHERE inside.path > "
+            "CAST(rtrim(rows.path, '/') || '/' AS BLOB) AND inside.path < CAST(rtrim(rows.path, '/') || '0' "
+            "AS BLOB))");
     });
 }
 
-void Database::add_device(const std::string& name) {
+void Database::add_device(const Device& device) {
     guarded([&] {
-        SQLite::Statement insert(database_, "INSERT OR IGNORE INTO devices VALUES (?)");
-        insert.bind(1, name);
+        SQLite::Statement insert(database_, "INSERT OR IGNORE INTO devices VALUES (?, ?)");
+        insert.bind(1, device.name);
+        insert.bind(2, device.engine);
         insert.exec();
     });
 }
 
-std::vector<std::string> Database::devices() {
+std::vector<Journal::Device> Database::devices() {
     return guarded([&] {
-        std::vector<std::string> names;
-        SQLite::Statement select(database_, "SELECT name FROM devices ORDER BY name");
+        std::vector<Device> found;
+        SQLite::Statement select(database_, "SELECT name, engine FROM devices ORDER BY name, engine");
         while (select.executeStep()) {
-            names.push_back(select.getColumn(0).getString());
+            found.push_back({select.getColumn(0).getString(), select.getColumn(1).getString()});
         }
-        return names;
+        return found;
     });
 }
 

@@ -141,7 +141,7 @@ Provenance provenance_of(const std::vector<Part>& parts) {
 
 }  // namespace
 
-Merged merge(const std::vector<std::string>& files) {
+Merged merge(const std::vector<std::string>& files, const Cancellation* cancellation) {
     Merged merged;
     merged.rows = temporary_journal();
     std::vector<Part> parts;
@@ -149,6 +149,9 @@ Merged merge(const std::vector<std::string>& files) {
     std::string twice;
     for (const std::string& file : files) {
         parts.push_back(read_part(file, [&](const Row& row) {
+            if (cancellation != nullptr && cancellation->requested()) {
+                throw Fatal(ExitCode::interrupted, "interrupted");
+            }
             if (!merged.rows->put(row, false) && twice.empty()) {
                 twice = fmt::format("{}: item {} is there twice", file, row.number);
             }

@@ -2,6 +2,7 @@
 
 #include "result/base64.hpp"
 #include "table/csv_reader.hpp"
+#include "table/json_input.hpp"
 #include "table/text_input.hpp"
 
 #include <fmt/format.h>
@@ -51,6 +52,8 @@ class PartReader {
     Part& part() { return part_; }
     void set_classes(const std::vector<std::string>& names);
     void row(const Fields& fields);
+    /// What a JSON document's head says of what its rows have in common.
+    void head(std::string_view name, std::string& fact, const std::string& text) const;
 
     /// `what` is wrong with the row that was counted last.
     [[noreturn]] void refuse(std::string_view what) const {
@@ -61,14 +64,15 @@ class PartReader {
     template <typename Value>
     Value need(const std::optional<Value>& value, std::string_view name, const std::string& text) const;
     bool set_fact(std::string_view name, const std::string& text);
-    bool set_score(Row& row, std::string_view name, const std::string& text) const;
+    bool set_score(Row& row, std::string_view name, const std::string& text);
     void set(Row& row, std::string_view name, const std::string& text);
     void set_same(std::string& fact, const std::string& text, std::string_view name) const;
 
     const std::function<void(const Row&)>& on_row_;
     Part part_;
     std::uint64_t rows_ = 0;
-    std::string base64_;
+    std::string base64_;       // of this row
+    bool malignancy_ = false;  // of this row: it has one
 };
 
 /// The classes are the columns p_...; known from a header even if there is no row.
@@ -88,6 +92,14 @@ void PartReader::set_classes(const std::vector<std::string>& names) {
 void PartReader::set_same(std::string& fact, const std::string& text, std::string_view name) const {
     if (text != fact && !fact.empty()) {
         refuse(fmt::format("its {} is {}, and {} before it", name, text, fact));
+    }
+    fact = text;
+}
+
+void PartReader::head(std::string_view name, std::string& fact, const std::string& text) const {
+    if (!fact.empty() && fact != text) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: at its head the {} is {}, and {} in its rows",
+                                                 part_.file, name, one_line(text), fact));
     }
     fact = text;
 }
@@ -121,7 +133,7 @@ bool PartReader::set_fact(std::string_view name, const std::string& text) {
 }
 
 /// What the network said; empty where it said nothing. False for any other column.
-bool PartReader::set_score(Row& row, std::string_view name, const std::string& text) const {
+bool PartReader::set_score(Row& row, std::string_view name, const std::string& text) {
     if (name != "malignancy" && name != "label" && !name.starts_with("p_")) {
         return false;
     }
@@ -137,6 +149,7 @@ bool PartReader::set_score(Row& row, std::string_view name, const std::string& t
     const double value = need(probability_in(text), name, text);
     if (name == "malignancy") {
         row.score->malignancy = value;
+        malignancy_ = true;
     } else {
         row.score->probabilities.push_back(value);
     }
@@ -165,6 +178,7 @@ void PartReader::row(const Fields& fields) {
     ++rows_;
     Row row;
     base64_.clear();
+    malignancy_ = false;
     for (const auto& [name, text] : fields) {
         set(row, name, text);
     }
@@ -177,8 +191,11 @@ void PartReader::row(const Fields& fields) {
     if ((row.number - 1) % part_.shard->count != part_.shard->index - 1) {
         refuse(fmt::format("item {} does not belong to part {}", row.number, to_string(*part_.shard)));
     }
-    if (row.score.has_value() != row.label.has_value()) {
+    if (malignancy_ != row.label.has_value()) {
         refuse("it has a malignancy without a label, or a label without a malignancy");
+    }
+    if (row.score && (!malignancy_ || row.score->probabilities.size() != part_.facts.classes.size())) {
+        refuse("it has some of the malignancy and the probabilities of the classes, and not all");
     }
     on_row_(row);
 }
@@ -221,6 +238,17 @@ void add_row(const Json& object, PartReader& reader) {
     reader.row(fields);
 }
 
+/// A callback that hands all on to `keep`; what follows a parser goes through values by recursion.
+template <typename Keep>
+auto within_limits(const std::string& file, const Keep& keep) {
+    return [&file, keep](int depth, Json::parse_event_t event, const Json& value) {
+        if (depth > deepest_json) {
+            throw Fatal(ExitCode::usage, fmt::format("{}: nested more than {} deep", file, deepest_json));
+        }
+        return keep(depth, event, value);
+    };
+}
+
 std::string text_of(const Json& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
@@ -239,7 +267,7 @@ void read_json_part(std::istream& in, PartReader& reader) {
         }
         return !is_row;
     };
-    const Json head = Json::parse(in, keep);
+    const Json head = Json::parse(in, within_limits(reader.part().file, keep));
     const Json tool = head.value("skincheck", Json::object());
     const Json model = head.value("model", Json::object());
     PartFacts& facts = reader.part().facts;
@@ -248,20 +276,26 @@ void read_json_part(std::istream& in, PartReader& reader) {
     facts.preprocessing = head.value("preprocessing", Json()).dump();
     facts.model_version = text_of(model, "version");
     facts.model_sha256 = text_of(model, "sha256");
-    facts.model = fmt::format("{}@{}", text_of(model, "name"), facts.model_sha256.substr(0, 12));
-    facts.threshold = head.value("threshold", Json()).dump();
-    const Json classes = model.value("classes", Json::array());
-    facts.classes.clear();
-    for (const Json& name : classes) {
-        facts.classes.push_back(name.get<std::string>());
+    reader.head("model", facts.model,
+                fmt::format("{}@{}", text_of(model, "name"), facts.model_sha256.substr(0, 12)));
+    reader.head("threshold", facts.threshold, head.value("threshold", Json()).dump());
+    std::vector<std::string> classes;
+    for (const Json& name : model.value("classes", Json::array())) {
+        classes.push_back(name.get<std::string>());
     }
+    if (!facts.classes.empty() && facts.classes != classes) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}: its head has other classes than its rows", reader.part().file));
+    }
+    facts.classes = std::move(classes);
     reader.part().device = text_of(tool, "device");
     reader.part().engine = text_of(tool, "engine");
 }
 
 void read_json_lines_part(std::istream& in, PartReader& reader) {
     for (std::string line; std::getline(in, line);) {
-        add_row(Json::parse(line), reader);
+        const auto keep = [](int, Json::parse_event_t, const Json&) { return true; };
+        add_row(Json::parse(line, within_limits(reader.part().file, keep)), reader);
     }
 }
 

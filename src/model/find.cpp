@@ -10,10 +10,6 @@
 #include <utility>
 #include <vector>
 
-#ifndef SKINCHECK_MODELS_DIR
-#define SKINCHECK_MODELS_DIR "/usr/share/skincheck/models"
-#endif
-
 namespace skincheck {
 namespace {
 

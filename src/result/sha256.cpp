@@ -28,6 +28,26 @@ Sha256 sha256(std::string_view bytes) {
     return digest;
 }
 
+Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
+        refuse();
+    }
+}
+
+void Sha256Stream::add(std::string_view bytes) {
+    if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) {
+        refuse();
+    }
+}
+
+Sha256 Sha256Stream::digest() {
+    Sha256 digest{};
+    if (EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) != 1) {
+        refuse();
+    }
+    return digest;
+}
+
 Sha256 keyed_sha256(std::string_view key, std::string_view bytes) {
     Sha256 digest{};
     unsigned int length = 0;

@@ -12,7 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int deepest = 32;
 constexpr std::size_t longest_reason = 160;
 
 /// The bytes of a TextInput for nlohmann's parser. Copies read the same input, as those of an input iterator
@@ -148,9 +147,9 @@ bool JsonEvents::key(std::string& name) {
 
 bool JsonEvents::open(bool object) {
     token_start_ = text_.offset();
-    if (++depth_ > deepest) {
+    if (++depth_ > deepest_json) {
         throw Fatal(ExitCode::usage,
-                    fmt::format("{}:{}: nested more than {} deep", text_.name(), text_.line(), deepest));
+                    fmt::format("{}:{}: nested more than {} deep", text_.name(), text_.line(), deepest_json));
     }
     on_open(object);
     return true;

@@ -11,6 +11,8 @@
 
 namespace skincheck {
 
+inline constexpr int deepest_json = 32;  ///< values within values: parsers and printers of them recurse
+
 /// nlohmann's callbacks, as far as tables need them: a scalar is a number, a text or null; nesting has a
 /// limit.
 class JsonEvents : public nlohmann::json::json_sax_t {
@@ -18,7 +20,7 @@ class JsonEvents : public nlohmann::json::json_sax_t {
     explicit JsonEvents(TextInput& text) : text_(text) {}
 
     /// Parses one value after another to the end. Fatal (usage) with file and line for what is no JSON, a
-    /// text of more than longest_row bytes and nesting of more than 32.
+    /// text of more than longest_row bytes and nesting of more than deepest_json.
     void parse();
 
   protected:

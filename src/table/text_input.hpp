@@ -12,8 +12,8 @@ inline constexpr const char* standard_input_name = "standard input";
 /// A UTF-8 byte order mark at the start is left out. Pipes do: nothing is read twice.
 class TextInput {
   public:
-    /// "-" is standard input. Fatal (usage) when the file cannot be opened; at_end() and block() throw it
-    /// when it cannot be read.
+    /// "-" is standard input. Fatal (usage) when the file cannot be opened; at_end() and read_block() throw
+    /// it when it cannot be read.
     explicit TextInput(const std::string& file);
     /// `bytes` must outlive this. They are given out `block_size` at a time.
     TextInput(std::string name, std::string_view bytes, std::size_t block_size = std::string_view::npos);

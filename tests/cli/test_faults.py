@@ -63,6 +63,18 @@ class OwnDisk(SkincheckTest):
         self.assertGreater(len(done.stdout), 4096)
         self.assertTrue(whole.startswith(done.stdout))
 
+    def test_a_full_disk_of_the_map_of_paths_costs_no_finished_row(self):
+        self.write("key", "x" * 32)
+        names = [f"{'n' * 200}{number:03}.png" for number in range(100)]
+        for name in names:
+            self.write(name, png())
+        options = ["-q", "-j", "1", "--anonymise-paths", "key", "--path-map", "disk/map.csv", "-o", "r.csv"]
+        done = self.on_disk("8k", "true", "", *options, *names)
+        self.assert_output_failed(done, "disk/map.csv", "No space left")
+        rows = csv_rows(self.read("r.csv"))
+        self.assertTrue(10 < len(rows) < 100, len(rows))
+        self.assertEqual({"ok"}, {row["status"] for row in rows})
+
     def test_a_disk_that_is_full_at_once(self):
         fill = "head -c 100000 /dev/zero 2>/dev/null >disk/zeros; true"
         done = self.on_disk("16k", fill, "ls -A disk", "-q", "-o", "disk/r.csv", "a.png")

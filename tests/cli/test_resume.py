@@ -166,6 +166,16 @@ class GoingOn(ResumeTest):
         self.assertEqual([("drop/b.png", "ok"), ("drop/in/a.png", "ok")],
                          [(row["path"], row["status"]) for row in self.rows()])
 
+    def test_a_folder_that_was_not_there_loses_its_row(self):
+        self.assertEqual(1, self.resume("drop/", "gone.png").code)
+        self.assertEqual(["not_found"] * 2, [row["status"] for row in self.rows()])
+        self.write("drop/a.png", png(WHITE))
+        self.write("dropped/b.png", png(WHITE))
+        self.assertEqual(1, self.resume("drop/", "gone.png").code)
+        self.assertEqual({"gone.png": "", "drop/a.png": self.scores()["drop/a.png"]}, self.scores())
+        self.assertEqual(1, self.resume("dropped", "gone.png").code)
+        self.assertEqual(["gone.png", "drop/a.png", "dropped/b.png"], list(self.scores()))
+
     def test_a_folder_without_images_can_be_resumed(self):
         os.mkdir(self.path("drop"))
         for _ in range(2):

@@ -170,6 +170,35 @@ class Refused(ShardsTest):
                 self.write(two, os.fsencode(changed))
                 self.assertEqual(2, self.merge(one, two).code)
 
+    def test_a_head_that_contradicts_its_rows(self):
+        parts = self.score_parts(2, ending="json")
+        head = json.loads(self.read(parts[1]))
+        for change, told in (
+            ({"threshold": 0.3}, "at its head the threshold is 0.3, and 0.5 in its rows"),
+            ({"model": head["model"] | {"name": "other"}}, "at its head the model is other@"),
+        ):
+            with self.subTest(told):
+                self.write("changed.json", json.dumps(head | change, indent=1))
+                self.assert_fails_with(self.merge(parts[0], "changed.json"), USAGE, "changed.json", told)
+
+    def test_rows_with_some_of_their_numbers(self):
+        one, two = self.score_parts(2, model="tiny-softmax")
+        rows = csv_rows(self.read(two))
+        for column in ("malignancy", "p_nevus", "p_bcc"):
+            with self.subTest(column):
+                self.write("changed.csv", self.read(two).replace(rows[0][column].encode(), b"", 1))
+                self.assert_fails_with(self.merge(one, "changed.csv"), USAGE, "changed.csv", "row 1: it has ")
+
+    def test_values_within_values_without_an_end(self):
+        one, two = self.score_parts(2, ending="json")
+        deep = "[" * 200_000 + "]" * 200_000
+        whole = self.read(two).decode()
+        self.write("deep.json", whole.replace('"preprocessing": ', f'"deep": {deep}, "preprocessing": ', 1))
+        self.assertNotEqual(whole.encode(), self.read("deep.json"))
+        self.assert_fails_with(self.merge(one, "deep.json"), USAGE, "deep.json: nested more than 32 deep")
+        self.write("deep.jsonl", '{"path": ' + deep + "}\n")
+        self.assert_fails_with(self.merge("deep.jsonl"), USAGE, "deep.jsonl: nested more than 32 deep")
+
     def test_a_part_is_a_file_and_stays_one(self):
         parts = self.score_parts(2)
         os.mkfifo(self.path("fifo"))

@@ -49,7 +49,7 @@ void use(Journal& journal) {
     row.path = item.path;
     row.number = journal.place(item).number;
     journal.put(row, true);
-    journal.add_device("cpu");
+    journal.add_device({"cpu", "opencv"});
     journal.devices();
     journal.commit();
 }

@@ -1,11 +1,14 @@
 #include "skincheck/evaluate.hpp"
 
+#include "evaluate/bootstrap.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
 #include <fstream>
+#include <new>
 #include <random>
 
 using namespace skincheck;
@@ -126,6 +129,22 @@ TEST_CASE("intervals hold the figure, and come from the seed alone") {
     CHECK(differs);
     CHECK(one.delong.low < one.delong.value);
     CHECK(one.delong.high > one.delong.value);
+}
+
+TEST_CASE("what a resample throws comes out, and the others end") {
+    const Sample sample = drawn(40, 1);
+    FigureOptions options;
+    options.bootstrap = 100'000;
+    for (const int jobs : {1, 4}) {
+        options.jobs = jobs;
+        std::atomic<int> calls = 0;
+        const auto use = [&](std::size_t, Weights) {
+            ++calls;
+            throw std::bad_alloc();
+        };
+        CHECK_THROWS_AS(resample(strata_of(sample), options, use), std::bad_alloc);
+        CHECK(calls <= jobs);
+    }
 }
 
 TEST_CASE("an interval that a bootstrap cannot give has a reason") {

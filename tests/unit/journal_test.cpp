@@ -69,14 +69,19 @@ TEST_CASE("a journal gives back what was put in, in the order of the numbers, by
         Row first = scored(1, name, {10, -20});
         first.digest = 0xfedcba9876543210U;
         CHECK(journal->put(first, true));
-        journal->add_device("cuda:0");
-        journal->add_device("cpu");
-        journal->add_device("cpu");
+        journal->add_device({"cuda:0", "opencv"});
+        journal->add_device({"cpu", "openvino"});
+        journal->add_device({"cpu", "opencv"});
+        journal->add_device({"cpu", "opencv"});
     }
     const auto journal = open(folder / "o.csv");
     CHECK_FALSE(journal->fresh());
     CHECK_FALSE(journal->empty());
-    CHECK(journal->devices() == std::vector<std::string>{"cpu", "cuda:0"});
+    std::string devices;
+    for (const Journal::Device& device : journal->devices()) {
+        devices += device.name + " " + device.engine + ";";
+    }
+    CHECK(devices == "cpu opencv;cpu openvino;cuda:0 opencv;");
     const std::vector<Row> rows = rows_of(*journal);
     REQUIRE(rows.size() == 2);
     CHECK(rows[0].path == name);

@@ -32,6 +32,24 @@ TEST_CASE("cores of a control group are rounded up") {
     }
 }
 
+TEST_CASE("the groups above one limit it too") {
+    const TemporaryFolder folder;
+    folder.write("a/b/cpu.max", "max 100000\n");
+    folder.write("a/b/memory.max", "max\n");
+    folder.write("a/b/memory.current", "1000\n");
+    folder.write("a/cpu.max", "300000 100000\n");
+    folder.write("a/memory.max", "5000\n");
+    folder.write("a/memory.current", "2000\n");
+    folder.write("cpu.max", "400000 100000\n");
+    for (const char* name : {"/a/b", "/a"}) {
+        const ControlGroup group = read_control_groups(folder.path(), name);
+        CHECK(group.cores == 3);
+        CHECK(group.bytes == 3000);
+    }
+    CHECK(read_control_groups(folder.path(), "/").cores == 4);
+    CHECK(read_control_groups(folder.path(), "/not/there").cores == 4);
+}
+
 TEST_CASE("files in the page cache do not count as used memory") {
     const TemporaryFolder folder;
     folder.write("memory.max", "1000000\n");
