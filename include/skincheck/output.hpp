@@ -32,6 +32,9 @@ class CannotWrite : public Fatal {
     int error_;
 };
 
+/// Throws CannotWrite with what errno says, and what to do about it.
+[[noreturn]] void fail_to_write(const std::string& path, int error);
+
 /// Where the bytes go. Failures throw CannotWrite with the reason.
 class Destination {
   public:

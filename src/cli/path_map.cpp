@@ -2,7 +2,7 @@
 
 #include "skincheck/output.hpp"
 
-#include "output/destination.hpp"
+#include "result/descriptor.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -205,25 +205,46 @@ std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& pr
     return rows;
 }
 
+// With --resume the output's journal; one that is to start over is locked only, until its rows have another
+// run to take their place.
+struct Held {
+    std::optional<JournalLock> lock;
+    std::unique_ptr<Journal> journal;
+};
+
+// Before the model is loaded, for there may be nothing to do: nothing when another run writes this output.
+std::optional<Held> hold_output(const ScoreOptions& options, Console& console,
+                                const Cancellation& cancellation) {
+    if (!options.resume) {
+        refuse_output_with_journal(options.output);
+        return Held{};
+    }
+    Held held{lock_for(options, cancellation), nullptr};
+    if (cancellation.requested()) {
+        throw Fatal(ExitCode::interrupted, "interrupted before the first image");
+    }
+    if (!held.lock) {
+        console.note(fmt::format("another run is writing {}: this one leaves it the work", options.output));
+        return std::nullopt;
+    }
+    if (!options.start_over) {
+        held.journal = journal_to_go_on_with(std::move(*held.lock), options.output);
+    }
+    return held;
+}
+
+Parallelism parallelism_of(const ScoreOptions& options, const Model& model, const Target& target) {
+    const int jobs = options.common.jobs;
+    return {jobs > 0 ? jobs : default_jobs(memory_of_a_worker(model, target)),
+            batch_size_of(options, target)};
+}
+
 }  // namespace
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation) {
-    std::optional<JournalLock> lock = options.resume ? lock_for(options, cancellation) : std::nullopt;
-    std::unique_ptr<Journal> journal;
-    if (options.resume) {  // before the model is loaded: there may be nothing to do
-        if (cancellation.requested()) {
-            throw Fatal(ExitCode::interrupted, "interrupted before the first image");
-        }
-        if (!lock) {
-            console.note(
-                fmt::format("another run is writing {}: this one leaves it the work", options.output));
-            return ExitCode::ok;
-        }
-        if (!options.start_over) {
-            journal = journal_to_go_on_with(std::move(*lock), options.output);
-        }
-    } else {
-        refuse_output_with_journal(options.output);
+    std::optional<Held> held = hold_output(options, console, cancellation);
+    if (!held) {
+        return ExitCode::ok;
     }
     const std::vector<Target> targets = choose_targets(options.target);
     Model model = load_model(find_model(options.common.model));
@@ -235,10 +256,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     const double threshold = options.threshold.value_or(model.spec.threshold);
     Tested tested = first_that_passes(model, targets, options, console);
     const Target target = tested.target;
-    Parallelism parallelism;
-    parallelism.jobs =
-        options.common.jobs > 0 ? options.common.jobs : default_jobs(memory_of_a_worker(model, target));
-    parallelism.batch_size = batch_size_of(options, target);
+    const Parallelism parallelism = parallelism_of(options, model, target);
     const int classifiers = classifiers_of(target, parallelism.jobs);
     ClassifierMaker maker(model, target, classifiers, std::move(tested.classifier));
 
@@ -254,13 +272,13 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     }
     auto map = options.path_map.empty() ? nullptr : std::make_unique<PathMap>(options.path_map);
     if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
-        journal = open_journal(std::move(*lock), true);
+        held->journal = open_journal(std::move(*held->lock), true);
     }
     const auto rows = rows_for(options,
                                {target.device.name(), std::string(to_string(target.engine)),
                                 std::string(to_string(target.precision)), model.spec, threshold,
                                 options.views, options.common.input.shard},
-                               journal.get(), std::move(destination), std::move(map));
+                               held->journal.get(), std::move(destination), std::move(map));
     console.detail(
         fmt::format("model {} from {}, {}, threshold {}, views {}, jobs {}, networks {}, batch size {}",
                     model.spec.id(), model.directory, target.name(), threshold, options.views,

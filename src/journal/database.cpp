@@ -1,6 +1,6 @@
 #include "journal/database.hpp"
 
-#include "output/destination.hpp"
+#include "skincheck/output.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>

@@ -1,7 +1,8 @@
 #include "skincheck/journal.hpp"
 
+#include "skincheck/output.hpp"
+
 #include "journal/database.hpp"
-#include "output/destination.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,6 +1,6 @@
 #include "skincheck/journal.hpp"
+#include "skincheck/output.hpp"
 
-#include "output/destination.hpp"
 #include "result/descriptor.hpp"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 #include "skincheck/output.hpp"
 
 #include "destination.hpp"
+#include "result/descriptor.hpp"
 
 #include <boost/filesystem.hpp>
 #include <fcntl.h>

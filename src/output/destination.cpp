@@ -1,8 +1,9 @@
 #include "destination.hpp"
 
+#include "result/descriptor.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,24 +35,6 @@ std::string_view advice(int error) {
 }
 
 }  // namespace
-
-int write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-        if (count >= 0) {
-            bytes.remove_prefix(static_cast<std::size_t>(count));
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            // Somebody who shares this descriptor made it non-blocking.
-            pollfd waiting{fd, POLLOUT, 0};
-            if (poll(&waiting, 1, -1) < 0 && errno != EINTR) {
-                return errno;
-            }
-        } else if (errno != EINTR) {
-            return errno;
-        }
-    }
-    return 0;
-}
 
 void fail_to_write(const std::string& path, int error) {
     throw CannotWrite(

@@ -8,12 +8,6 @@
 
 namespace skincheck {
 
-/// Writes all of `bytes`; waits for a reader where the descriptor does not block. Returns 0 or errno.
-int write_all(int fd, std::string_view bytes);
-
-/// Throws CannotWrite with what errno says, and what to do about it.
-[[noreturn]] void fail_to_write(const std::string& path, int error);
-
 /// Something that is written to as it is and cannot be taken back: standard output, a FIFO, a device.
 class DirectDestination final : public Destination {
   public:

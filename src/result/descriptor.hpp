@@ -1,14 +1,17 @@
-// A file that is open for reading: closed in time, read to the end, told from what it was before.
+// A file that is open: closed in time, read to the end, written to the last byte, told from what it was
+// before.
 #pragma once
 
 #include "skincheck/result.hpp"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace skincheck {
@@ -42,6 +45,25 @@ inline int read_all(const Descriptor& file, void* to, std::size_t size, std::siz
         }
         if (count > 0) {
             got += static_cast<std::size_t>(count);
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/// Writes all of `bytes`; waits for a reader where the descriptor does not block. Returns 0 or errno.
+inline int write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+        if (count >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(count));
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            // Somebody who shares this descriptor made it non-blocking.
+            pollfd waiting{fd, POLLOUT, 0};
+            if (poll(&waiting, 1, -1) < 0 && errno != EINTR) {
+                return errno;
+            }
         } else if (errno != EINTR) {
             return errno;
         }
