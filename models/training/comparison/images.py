@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy
 
 from skincheck_training import package
-from skincheck_training.data import DataError, Example, check_splits, fingerprint, left_out, prepared_pixels, read_table
+from skincheck_training.data import (
+    DataError, Example, check_files, check_splits, fingerprint, left_out, prepared_pixels, read_table,
+)
 from skincheck_training.goals import GOALS
 
 from .results import check_stems
@@ -95,6 +97,7 @@ def read_shared(
 ) -> Shared:
     """Reads both tables and prepares the pixels, the test images' in a pack of their own."""
     table = read_table(data, images)
+    check_files(data, table)
     away = left_out(table, leave_out)
     malignant = numpy.array([example.malignant for example in table])
     check_splits(data, table, away, {"malignant": malignant, "benign": ~malignant})

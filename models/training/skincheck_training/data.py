@@ -54,10 +54,13 @@ def read_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
     shared = sorted(groups["train"] & groups["val"])
     if shared:
         raise DataError(f"{table}: {len(shared)} groups are in train and in val, for instance {shared[0]!r}")
+    return examples
+
+
+def check_files(table: pathlib.Path, examples: list[Example]) -> None:
     for example in examples:
         if not example.path.is_file():
             raise DataError(f"{table}: {example.path} is not there")
-    return examples
 
 
 def check_splits(

@@ -88,7 +88,7 @@ def learn(options: argparse.Namespace) -> None:
     about = json.loads((options.bundle / "about.json").read_text(encoding="utf-8"))
     settings = Settings.of_json(about["settings"])
     settings = replace(settings, stages=options.stages or settings.stages, batch_size=options.batch_size or settings.batch_size)
-    goal = GOALS[settings.learn]
+    goal, pixels = GOALS[settings.learn], f"WebP, quality {about['quality']}"
     torch.manual_seed(settings.seed)
     network = build_network(goal.outputs(settings))
     load_backbone(network, options.bundle / about["weights"])
@@ -101,7 +101,7 @@ def learn(options: argparse.Namespace) -> None:
         for name in ("train.log", "curves.png"):
             shutil.copyfile(pathlib.Path(work) / name, options.results / name)
     for machine in trained.machines:  # what else is not as the settings say
-        machine["pixels"] = f"WebP, quality {about['quality']}"
+        machine["pixels"] = pixels
         if math.isfinite(options.seconds):
             machine["seconds"] = options.seconds
     content = pack_state(network.state_dict())
@@ -197,6 +197,13 @@ def _floating(state: dict[str, torch.Tensor]) -> list[str]:
     return sorted(name for name, tensor in state.items() if tensor.is_floating_point())
 
 
+def end_in_order(*_) -> None:
+    """A machine's time limit, which reaches the processes that load as well: PyTorch must not tell of their end in the midst of
+    what saves the result."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
 def positive_seconds(text: str) -> float:
     if not float(text) > 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -226,7 +233,7 @@ def run(arguments: list[str] | None) -> None:
     if options.command == "learn":
         if recipe:
             parser.error(f"learn knows no {recipe[0]}")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a machine's time limit ends it as Ctrl-C does
+        signal.signal(signal.SIGTERM, end_in_order)
         learn(options)
     elif options.command == "pack":
         pack(options.bundle, options.quality, recipe)

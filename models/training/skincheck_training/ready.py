@@ -11,7 +11,7 @@ import torch
 
 from . import package
 from .data import (
-    Example, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+    Example, check_files, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
 )
 from .diagnoses import diagnosis_index
 from .goals import GOALS, Goal
@@ -66,7 +66,10 @@ def get_ready(options: argparse.Namespace) -> Ready:
     away = left_out(examples, options.leave_out)
     if options.limit is not None:
         chosen = first_of_each_split(examples, away, options.limit)
+        if not chosen:
+            raise ValueError(f"{options.data}: --leave-out leaves no image")
         examples, away = [examples[index] for index in chosen], away[chosen]
+    check_files(options.data, examples)
     malignant = numpy.array([example.malignant for example in examples])
     diagnosis = goal.believed(numpy.array([diagnosis_index(example.diagnosis) for example in examples]), malignant)
     check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))

@@ -123,6 +123,14 @@ class BadInput(unittest.TestCase):
         contradicting = [row.replace(",1,", ",0,") if row.endswith("val,mel") else row for row in ROWS]
         self.refused("the val split has no mel example", *contradicting, more=("--learn", "diagnoses"))
 
+    def test_a_limit_and_nothing_left(self):
+        self.refused("the train split has no malignant example", *ROWS, more=("--leave-out", "source=all"))
+        self.refused(r"table\.csv: --leave-out leaves no image", *ROWS, more=("--leave-out", "source=all", "--limit", "5"))
+
+    def test_a_trial_on_the_first_images_wants_no_others(self):
+        with self.assertRaisesRegex(AssertionError, "training has begun"):
+            self.refused("", *ROWS, "gone.png,1,g,train,mel", more=("--limit", "7"))
+
     def test_no_source_with_both_kinds(self):
         rows = [f"{row},{row.split(',')[1]}" for row in ROWS]
         self.refused("no source has malignant and benign examples in the val split", *rows, header=f"{HEADER},source")

@@ -21,7 +21,7 @@ from skincheck_training import calibrate, network, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment, shrink
 from skincheck_training.data import (
-    DataError, Example, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+    DataError, Example, check_files, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
 )
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant
@@ -187,7 +187,10 @@ class Table(unittest.TestCase):
         self.refused(r"table\.csv:6: group is empty", *ROWS, "e.png")
         self.refused(r"table\.csv:6: group is empty", *ROWS, "e.png,1,,train,x")
         self.refused(r"table\.csv:6: a\.png is listed twice", *ROWS, "a.png,1,g1,train,x")
-        self.refused("nothing-here.png is not there", *ROWS, "nothing-here.png,1,g5,train,x")
+        examples = self.read(*ROWS, "nothing-here.png,1,g5,train,x")
+        check_files(self.folder / "table.csv", examples[:4])
+        with self.assertRaisesRegex(DataError, "nothing-here.png is not there"):
+            check_files(self.folder / "table.csv", examples)
 
     def test_a_group_in_both_splits_is_refused(self):
         self.refused("1 groups are in train and in val, for instance 'g1'", *ROWS, "e.png,0,g1,val,x")
