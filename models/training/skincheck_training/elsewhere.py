@@ -38,7 +38,7 @@ from .ready import get_ready
 from .settings import Settings
 from .train import Task, Trained, adopt, best_so_far, train
 
-SIGNIFICANT_BITS = 14  # of the weights that come back; the package rounds to 12
+SIGNIFICANT_BITS = 14  # of the weights that come back
 PART = 15_000_000  # bytes of a file of the weights
 LOOKED_AT = 20  # each so many-th image is looked at for what packing did to it
 CHUNK = 256  # images that one process unpacks at a time

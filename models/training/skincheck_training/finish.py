@@ -9,7 +9,7 @@ import torch
 
 from . import calibrate, package
 from .data import Example
-from .export import SIGNIFICANT_BITS, export_onnx, fold, reference_outputs
+from .export import FRACTION_BITS, export_onnx, fold, reference_outputs
 from .goals import Goal
 from .golden_cases import distance, find_cases, golden_input, wrong_networks
 from .metrics import roc_auc, roc_auc_by_source
@@ -35,13 +35,13 @@ def finish(
     sample = _batches(task.pixels, task.train[:: max(1, len(task.train) // SAMPLE)])
     print("validation in float32, before and after folding and rounding", flush=True)
     raw = _probabilities(network, goal, task)
-    for bits in SIGNIFICANT_BITS:
+    for bits in FRACTION_BITS:
         folded = fold(network, sample, bits)
         outputs = _probabilities(folded, goal, task)
         platt = calibrate.fit_platt(calibrate.logit(goal.malignancy(outputs)), truth)
         scores = calibrate.malignancy(goal.malignancy(outputs), platt)
         move = max(distance(raw, outputs), distance(calibrate.malignancy(goal.malignancy(raw), platt), scores))
-        print(f"weights of {bits} significant bits: largest move of a score {move:.6f}", flush=True)
+        print(f"weights to {bits} bits below their spread: largest move of a score {move:.6f}", flush=True)
         if move < package.LARGEST_MOVE:
             break
     else:
@@ -52,7 +52,7 @@ def finish(
     spec["golden"] = _golden(network, goal, onnx, weights, side, move)
     figures = _figures(truth, scores, task.source[task.val]) | goal.figures(outputs, task.diagnosis[task.val])
     spec["training"]["validation"] = _rounded(figures) | {"images": len(truth)}
-    spec["training"]["rounding"] = {"significant_bits": bits, "largest_move": round(move, 6)}
+    spec["training"]["rounding"] = {"bits_below_spread": bits, "largest_move": round(move, 6)}
     _write_scores(scores_table, [examples[index] for index in task.val], scores, goal, outputs)
     return onnx
 

@@ -24,7 +24,7 @@ from skincheck_training.data import (
     DataError, Example, check_files, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
 )
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
-from skincheck_training.export import round_significant
+from skincheck_training.export import round_significant, round_to_steps
 from skincheck_training.metrics import (
     CHOSEN_BY, chosen_epoch, operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity,
 )
@@ -634,6 +634,18 @@ class StartingWeights(unittest.TestCase):
 
 
 class Rounding(unittest.TestCase):
+    def test_steps_are_of_each_channels_spread(self):
+        torch.manual_seed(1)
+        weights = torch.randn(3, 64, 3, 3) * torch.tensor([1.0, 0.01, 0]).view(3, 1, 1, 1)
+        rounded = round_to_steps(weights, 9)
+        for channel, step in ((0, 2**-9), (1, 2**-7 * 2**-9)):
+            scaled = rounded[channel] / step
+            self.assertTrue(torch.equal(scaled, scaled.round()))
+            moved = (rounded[channel] - weights[channel]).abs().max()
+            self.assertTrue(0.4 * step < moved <= step, (moved, step))
+        self.assertTrue(torch.equal(rounded[2], weights[2]))
+        self.assertEqual(rounded.dtype, torch.float32)
+
     def test_nearest_of_twelve_significant_bits(self):
         values = torch.tensor([1.0, 1 + 2**-12, 1 + 2**-11, -(1 + 2**-12), 3e-6, 0.0, 1 / 3])
         rounded = round_significant(values, 12)
