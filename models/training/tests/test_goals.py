@@ -5,6 +5,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from dataclasses import asdict, replace
 
 import numpy
@@ -13,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from skincheck_training import package, train
+from skincheck_training import golden_cases, package, train
 from skincheck_training.curves import draw_curves
 from skincheck_training.diagnoses import DIAGNOSES, MALIGNANT, agreeing
 from skincheck_training.goals import GOALS, diagnosis_weights, malignancy_logits
@@ -159,6 +160,16 @@ class TrainingDiagnoses(unittest.TestCase):
         train.train(network, tiny_task(), settings, pathlib.Path(folder), "origin")
         with (pathlib.Path(folder) / "history.csv").open(newline="") as lines:
             return list(csv.DictReader(lines))
+
+    def test_where_no_input_fits_the_most_telling_ones_are_taken(self):
+        right, wrong = tiny_network(1), tiny_network(1)
+        answers = {right: iter([0.001, 0.002, 0.003, 0.004]), wrong: iter([0.002, 0.011, 0.005, 0.013])}
+        with (
+            unittest.mock.patch.object(golden_cases, "answer", lambda network, *_: numpy.array([[next(answers[network])]])),
+            unittest.mock.patch.object(golden_cases, "SEARCHED", 4),
+        ):
+            cases, fitting = find_cases(right, [wrong], GOALS["malignancy"], 8, 8)
+        self.assertEqual(([2, 4], False), ([case.seed for case in cases], fitting))
 
     def test_history_has_balanced_accuracy_beside_malignancy(self):
         with tempfile.TemporaryDirectory() as folder:
