@@ -63,6 +63,7 @@ struct TruthOptions {
     std::vector<std::string>
         positive;          ///< values of the label, or classes, that are malignant; empty: by the layout
     std::string metadata;  ///< a second CSV with an id and further columns; empty: none
+    std::string metadata_id_column;  ///< empty: id_column if the metadata has it, else one of the usual names
 };
 
 /// Reads the tables of the ISIC challenges (2016 to 2020, 2024; recognised by their header), HAM10000's and

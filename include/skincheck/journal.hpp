@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,13 @@ class Journal {
     virtual void for_each(const std::function<void(const Row&)>& call) = 0;
 };
 
-/// The journal's file for the output `path`: PATH.skincheck.
+inline constexpr std::string_view journal_ending = ".skincheck";
+
+/// Whether a regular file is there that begins as a database does.
+bool is_journal(const std::string& path);
+
+/// The journal's file for `output`: FILE.skincheck beside the file that its symbolic links lead to. Throws
+/// CannotWrite when they lead in a circle.
 std::string journal_path(const std::string& output);
 
 /// The lock of an output's journal, whose file is made if it is not there, readable for its owner alone. It

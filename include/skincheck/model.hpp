@@ -155,7 +155,7 @@ struct ModelSpec {
 
 struct Model {
     ModelSpec spec;
-    std::string onnx;       ///< the unpacked model.onnx; empty after release
+    std::string onnx;       ///< the unpacked model.onnx
     std::string directory;  ///< where it was found
 };
 

@@ -55,6 +55,10 @@ std::unique_ptr<Destination> standard_output();
 /// signal comes while a FIFO waits for its reader.
 std::unique_ptr<Destination> atomic_file(const std::string& path);
 
+/// Where the symbolic links from `path` lead, so that the file changes and the link stays. Ends at
+/// /dev/stdout and its like. Throws CannotWrite when they lead in a circle.
+std::string resolve_links(const std::string& path);
+
 /// Throws what atomic_file() throws for a file that cannot be written, and leaves nothing behind. What is no
 /// regular file is not tried: a FIFO would be opened. Nothing is wrong with an empty path.
 void check_writable(const std::string& path);

@@ -35,6 +35,7 @@ std::optional<Status> parse_status(std::string_view text);
 enum class Label { benign, malignant };
 
 std::string_view to_string(Label label);
+std::optional<Label> parse_label(std::string_view text);
 
 /// Why there are no pixels or no score, for one item. `message` is one line for a person: what, and what to
 /// do; it does not repeat the path.

@@ -51,12 +51,16 @@ double self_test(Classifier& classifier, const ModelSpec& spec, const Target& ta
         }
     };
     std::vector<cv::Mat> inputs;
-    with_advice("install the package again, or use another --device or --precision", [&] {
-        for (const Golden::Case& golden : spec.golden.cases) {
-            inputs.push_back(draw_golden_input(golden.seed, spec.input.height, spec.input.width));
-            expect(golden, classifier.classify(to_blob({inputs.back()}, spec)).ptr<float>());
-        }
-    });
+    with_advice(
+        "install the package again, or use another --device or --precision; after changes of your own "
+        "complete "
+        "it again (docs/own-model.md)",
+        [&] {
+            for (const Golden::Case& golden : spec.golden.cases) {
+                inputs.push_back(draw_golden_input(golden.seed, spec.input.height, spec.input.width));
+                expect(golden, classifier.classify(to_blob({inputs.back()}, spec)).ptr<float>());
+            }
+        });
     if (batch_size == 1) {
         return largest;
     }

@@ -1,5 +1,6 @@
 #include "skincheck/classify.hpp"
 
+#include "classify/build_information.hpp"
 #include "classify/cards.hpp"
 #include "classify/openvino.hpp"
 
@@ -81,9 +82,12 @@ std::vector<Target> targets_of_the_cpu(std::optional<Engine> engine, Precision p
     for (const Engine one : {Engine::openvino, Engine::opencv}) {
         if (engine.value_or(one) == one) {
             const Target target{{}, one, precision};
-            refusal = refusal_of(target);
-            if (!refusal) {
+            auto refused = refusal_of(target);
+            if (!refused) {
                 targets.push_back(target);
+            } else if (!refusal || !(precision == Precision::bf16 && opencv_built_with("OpenVINO:"))) {
+                refusal =
+                    std::move(refused);  // OpenCV's own engine has no bf16 on any CPU: that is no reason
             }
         }
     }

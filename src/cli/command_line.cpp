@@ -1,9 +1,12 @@
 #include "cli/command_line.hpp"
 
+#include "skincheck/journal.hpp"
+
 #include "cli/version.hpp"
 
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,11 +28,27 @@ void refuse_empty_values(const std::vector<std::string>& arguments, CLI::App& ap
     }
 }
 
+// An alias with an option, and another value on the command line.
+void let_the_last_value_count(CLI::App& app) {
+    for (CLI::Option* option : app.get_options()) {
+        if (option->get_items_expected_min() > 0 && !option->get_trigger_on_parse()) {
+            option->take_last();
+        }
+    }
+}
+
 }  // namespace
 
-void refuse_image(const char* option, const std::string& file) {
+void refuse_image_or_journal(const char* option, const std::string& file) {
     if (file.empty()) {
         return;
+    }
+    if (file.ends_with(journal_ending) || is_journal(file)) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("{} {}: that is a journal of --resume, whose rows would be lost; name another "
+                        "file",
+                        option, file));
     }
     const std::string lower = boost::algorithm::to_lower_copy(file, std::locale::classic());
     for (const std::string& extension : image_extensions()) {
@@ -47,10 +66,24 @@ void refuse_image(const char* option, const std::string& file) {
     }
 }
 
+void refuse_file_with_journal(const char* option, const std::string& file) {
+    struct stat status {};
+    if (!file.empty() && stat(journal_path(file).c_str(), &status) == 0) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{} {}: there is a journal of it, {}; go on with --resume, start over with "
+                                "--resume --force, or name another file",
+                                option, file, journal_path(file)));
+    }
+}
+
 void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others) {
     const auto whole = [](const std::string& path) {
-        boost::system::error_code ignored;
-        return boost::filesystem::weakly_canonical(boost::filesystem::absolute(path), ignored);
+        boost::system::error_code error;
+        auto known = boost::filesystem::system_complete(path, error);
+        if (!error) {
+            known = boost::filesystem::weakly_canonical(known, error);
+        }
+        return error ? boost::filesystem::path(path) : known;
     };
     for (const std::string& other : others) {
         if (!file.empty() && !other.empty() && whole(file) == whole(other)) {
@@ -72,23 +105,14 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
 void add_output_option(CLI::App& app, std::string& output) {
     app.add_option_function<std::string>(
            "-o,--output", [&output](const std::string& file) { output = file == "-" ? "" : file; },
-           "Write to FILE, which appears when it is whole")
+           "Write to FILE, which is replaced at the end or when interrupted")
         ->type_name("FILE")
         ->group("Output");
 }
 
-void add_message_options(CLI::App& app, Verbosity& chosen) {
-    const auto set = [&chosen](Verbosity verbosity) {
-        if (chosen != Verbosity::normal && chosen != verbosity) {
-            throw Fatal(ExitCode::usage, "--quiet and --verbose exclude each other");
-        }
-        chosen = verbosity;
-    };
+void add_quiet_option(CLI::App& app, Verbosity& chosen) {
     app.add_flag_callback(
-           "-q,--quiet", [set] { set(Verbosity::quiet); }, "Say nothing but errors")
-        ->group("Messages");
-    app.add_flag_callback(
-           "-v,--verbose", [set] { set(Verbosity::verbose); }, "Say what is used, and name each failed input")
+           "-q,--quiet", [&chosen] { chosen = Verbosity::quiet; }, "Say nothing but errors")
         ->group("Messages");
 }
 
@@ -102,6 +126,7 @@ std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector
                                          arguments.end());
     arguments.erase(separator, arguments.end());
     refuse_empty_values(arguments, app);
+    let_the_last_value_count(app);
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     try {
         app.parse(std::move(arguments));

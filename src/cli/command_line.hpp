@@ -60,12 +60,15 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
 /// --output for text; "-" is standard output, as without it.
 void add_output_option(CLI::App& app, std::string& output);
 
-/// --quiet and --verbose.
-void add_message_options(CLI::App& app, Verbosity& chosen);
+void add_quiet_option(CLI::App& app, Verbosity& chosen);
 
-/// Refuses (usage) a file for text that has the name of an image, or is one: `skincheck -o drop/*` must not
-/// replace the first image by the rows of the others. An empty `file` is none.
-void refuse_image(const char* option, const std::string& file);
+/// Refuses (usage) a file for text that has the name of an image or of a journal, or is one: `skincheck -o
+/// drop/*` must not replace the first image by the rows of the others. An empty `file` is none.
+void refuse_image_or_journal(const char* option, const std::string& file);
+
+/// Refuses (usage) a file that has a journal: two kinds of runs on one output would each replace the other's
+/// rows. An empty `file` is none.
+void refuse_file_with_journal(const char* option, const std::string& file);
 
 /// Refuses (usage) to write where something else is read or written. Empty names are none.
 void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others);

@@ -44,7 +44,9 @@ void add_input_options(CLI::App& app, EvaluateCommandOptions& command) {
     add_lists(app, "--positive", command.truth_options.positive, "VALUE,...",
               "Labels or classes that are malignant (default: by the layout)", "Input");
     text("--metadata", command.truth_options.metadata, "FILE",
-         "CSV with more columns: age, sex, lesion_id ...");
+         "CSV with more columns: age_approx, sex, lesion_id ...");
+    text("--metadata-id-column", command.truth_options.metadata_id_column, "NAME",
+         "Column of the metadata with the image");
     text("--results-id-column", command.results_options.id_column, "NAME",
          "Column of the results with the image");
     text("--score-column", command.results_options.score_column, "NAME",
@@ -76,7 +78,7 @@ void add_figure_options(CLI::App& app, EvaluateCommandOptions& command) {
     numbers("--min-tpr", "S", "Least sensitivity of the partial AUC (default: 0.8)",
             [&](const std::string& t) { options.figures.min_tpr = parse_number(t, "--min-tpr", 0.0, 1.0); });
     add_lists(app, "--by", options.by, "COLUMN,...",
-              "The same figures for each value: sex, age, diagnosis ...", "Figures");
+              "The same figures for each value: sex, age_approx, diagnosis ...", "Figures");
     numbers("--bootstrap", "N", "Resamples for the intervals; 0: no intervals (default: 2000)",
             [&](const std::string& t) {
                 options.figures.bootstrap = parse_number(t, "--bootstrap", 0, 100'000);
@@ -139,8 +141,10 @@ void check(const EvaluateCommandOptions& command) {
     std::vector<std::string> files = command.results;
     files.push_back(command.truth);
     files.push_back(command.truth_options.metadata);
-    refuse_image("--output", command.output);
-    refuse_image("--report", command.report);
+    for (const auto& [option, file] : {std::pair("--output", command.output), {"--report", command.report}}) {
+        refuse_image_or_journal(option, file);
+        refuse_file_with_journal(option, file);
+    }
     refuse_same("--output", command.output, files);
     files.push_back(command.output);
     refuse_same("--report", command.report, files);
@@ -158,7 +162,7 @@ std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCo
     add_input_options(app, command);
     add_figure_options(app, command);
     add_output_options(app, command);
-    add_message_options(app, command.verbosity);
+    add_quiet_option(app, command.verbosity);
     std::string text = parse(app, arguments, command.results);
     if (text.empty()) {
         check(command);

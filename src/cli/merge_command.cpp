@@ -8,7 +8,6 @@
 namespace skincheck::cli {
 
 ExitCode run_merge(const MergeOptions& options, Console& console, const Cancellation& cancellation) {
-    refuse_output_with_journal(options.output);
     const Merged merged = merge(options.parts, &cancellation);
     const Format format = options.format.value_or(merged.format);
     if (format == Format::json && merged.format != Format::json) {

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cctype>
+
 namespace skincheck::cli {
 namespace {
 
@@ -46,7 +48,12 @@ void add_running_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_message_options(CLI::App& app, CommonOptions& options) {
-    add_message_options(app, options.verbosity);
+    add_quiet_option(app, options.verbosity);
+    app.add_flag_callback(
+           "-v,--verbose", [&options] { options.verbosity = Verbosity::verbose; },
+           "Say what is used, and name each failed input")
+        ->excludes("--quiet")
+        ->group("Messages");
     app.add_flag_callback(
            "--no-progress", [&options] { options.progress = false; }, "Show no progress on the terminal")
         ->group("Messages");
@@ -71,9 +78,13 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
     app.add_option_function<std::string>(
            "--threshold",
            [&options](const std::string& text) {
-               options.threshold = parse_number(text, "--threshold", 0.0, 1.0);
+               if (std::isalpha(static_cast<unsigned char>(text[0])) != 0) {
+                   options.operating_point = text;  // whether there is one, the model tells
+               } else {
+                   options.threshold = parse_number(text, "--threshold", 0.0, 1.0);
+               }
            },
-           "Malignant from this malignancy on, 0 to 1 (default: the model's)")
+           "Malignant from here on: 0 to 1 or an operating point (default: the model's)")
         ->type_name("T")
         ->group("Model");
     app.add_option_function<std::string>(
@@ -181,10 +192,14 @@ void refuse_contradictions(const ScoreOptions& options) {
               "--path-map goes with --anonymise-paths");
     std::vector<std::string> files = input.files_from;
     files.push_back(options.key_file);
-    refuse_image("--path-map", options.path_map);
+    refuse_image_or_journal("--path-map", options.path_map);
     refuse_same("--path-map", options.path_map, files);
+    refuse_file_with_journal("--path-map", options.path_map);
     files.push_back(options.path_map);
     refuse_same("--output", options.output, files);
+    if (!options.resume) {
+        refuse_file_with_journal("--output", options.output);
+    }
     refuse_if(input.shard && input.settle > 0,
               "--shard and --settle exclude each other: all shards must have the same inputs");
     refuse_if(input.shard && options.format == Format::isic,
@@ -243,14 +258,15 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else as the parts)");
     add_output_option(app, options.output);
-    add_message_options(app, options.verbosity);
+    add_quiet_option(app, options.verbosity);
     invocation.text = parse(app, arguments, options.parts);
     if (invocation.text.empty()) {
         if (options.parts.empty()) {
             throw Fatal(ExitCode::usage, "name the parts to merge (see skincheck merge --help)");
         }
-        refuse_image("--output", options.output);
+        refuse_image_or_journal("--output", options.output);
         refuse_same("--output", options.output, options.parts);
+        refuse_file_with_journal("--output", options.output);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
@@ -308,7 +324,7 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     add_message_options(app, options.common);
     invocation.text = parse(app, arguments, options.common.input.paths);
     if (invocation.text.empty()) {
-        refuse_image("--output", options.output);
+        refuse_image_or_journal("--output", options.output);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }

@@ -29,6 +29,7 @@ struct CommonOptions {
 struct ScoreOptions {
     CommonOptions common;
     std::optional<double> threshold;  ///< nothing: the model's
+    std::string operating_point;      ///< of the model, in place of a threshold; empty: none
     std::optional<Format> format;     ///< nothing: by the ending of `output`, else CSV
     std::string output;               ///< empty: standard output
     TargetRequest target;

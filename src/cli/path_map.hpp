@@ -15,13 +15,15 @@ namespace skincheck::cli {
 /// A CSV file of name and path, readable for its owner alone, to which lines are added.
 class PathMap {
   public:
-    /// Throws Fatal (output) when it cannot be written, as add() does.
+    /// Half a line that a run left behind is taken away. Throws Fatal: output when it cannot be written, as
+    /// add() does; usage when something else is in it; interrupted when a signal comes while a FIFO waits for
+    /// its reader.
     explicit PathMap(std::string file);
     /// Adds a line, if the file had none with this name when it was opened.
     void add(const Item& item) const;
 
   private:
-    void read_names();
+    void read_names(std::uint64_t size);
     void write(const std::string& line) const;
 
     const std::string file_;

@@ -101,12 +101,25 @@ void check_folder(const std::string& folder) {
     }
 }
 
-// A directory whose files would get their PNGs beside them: a second run would take these for images.
+bool is_inside(const fs::path& path, const fs::path& folder) {
+    return path == folder || path.native().starts_with(folder.native() + "/");
+}
+
+// A directory whose files would get their PNGs into it: a second run would take these for images. Those in
+// the folder
+// --output are left out in any case.
 void refuse_writing_where_it_reads(const PreprocessOptions& options) {
+    boost::system::error_code error;
+    const fs::path output = fs::canonical(options.output, error);
     for (const std::string& path : options.common.input.paths) {
         const std::string png = output_path(options.output, path);
-        boost::system::error_code ignored;
-        if (fs::is_directory(path, ignored) && fs::equivalent(path, png.substr(0, png.size() - 4), ignored)) {
+        const fs::path read = fs::canonical(path, error);
+        if (error || !fs::is_directory(read, error)) {
+            continue;
+        }
+        const fs::path written =
+            fs::weakly_canonical(fs::system_complete(png.substr(0, png.size() - 4), error), error);
+        if (is_inside(written, read) && (written == read || !is_inside(output, read))) {
             throw Fatal(ExitCode::usage,
                         fmt::format("--output {}: the PNG files would come into the folder {} itself; "
                                     "name another one",
@@ -139,6 +152,7 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
     common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;
     const Parallelism parallelism{common.jobs > 0 ? common.jobs : default_jobs(memory_of_a_worker), 1};
+    console.detail(fmt::format("the steps of model {}, jobs {}", spec.id(), parallelism.jobs));
     auto destination = standard_output();
     auto writer = std::make_unique<PngRows>(*destination);
     StreamedRows rows(std::move(destination), std::move(writer), false);

@@ -2,23 +2,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <set>
 #include <utility>
 
 namespace skincheck::cli {
-
-void refuse_output_with_journal(const std::string& output) {
-    struct stat status {};
-    if (!output.empty() && stat(journal_path(output).c_str(), &status) == 0) {
-        throw Fatal(
-            ExitCode::usage,
-            fmt::format("--output {}: there is a journal of it, {}; go on with --resume, start over with "
-                        "--resume --force, or name another file",
-                        output, journal_path(output)));
-    }
-}
 
 Summary write_rows(Journal& rows, Format format, Provenance provenance, Destination& destination,
                    const Cancellation* cancellation) {
@@ -53,7 +41,7 @@ void StreamedRows::end(const Summary& summary, bool complete) {
 }
 
 std::string_view StreamedRows::interrupted(const Summary& summary) const {
-    return summary.rows == 0 ? "interrupted before the first row: nothing was written"
+    return summary.rows == 0 ? "interrupted before the first row"
            : whole_only_ ? "interrupted: nothing was written, for a part must be whole; --resume keeps what "
                            "is done"
                          : "interrupted: only the first inputs have their rows";

@@ -15,10 +15,6 @@
 
 namespace skincheck::cli {
 
-/// Fatal (usage) when `output` has a journal: two kinds of runs on one output would each replace the other's
-/// rows.
-void refuse_output_with_journal(const std::string& output);
-
 /// Writes all rows of a journal to `destination`, makes it final, and answers what they come to. A
 /// cancellation ends it before, with Fatal (interrupted).
 Summary write_rows(Journal& rows, Format format, Provenance provenance, Destination& destination,

@@ -126,7 +126,13 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
     summary.left = changed + source->left();
     const auto signal = caught_signal();  // one that comes later finds all rows done
     if (!output_failed) {
-        rows.end(summary, !error && !signal);
+        try {
+            rows.end(summary, !error && !signal);
+        } catch (...) {
+            if (!error) {  // what came first is told
+                throw;
+            }
+        }
     }
     if (error) {
         std::rethrow_exception(error);

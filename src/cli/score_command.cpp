@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace skincheck::cli {
 namespace {
@@ -216,7 +217,6 @@ struct Held {
 std::optional<Held> hold_output(const ScoreOptions& options, Console& console,
                                 const Cancellation& cancellation) {
     if (!options.resume) {
-        refuse_output_with_journal(options.output);
         return Held{};
     }
     Held held{lock_for(options, cancellation), nullptr};
@@ -231,6 +231,24 @@ std::optional<Held> hold_output(const ScoreOptions& options, Console& console,
         held.journal = journal_to_go_on_with(std::move(*held.lock), options.output);
     }
     return held;
+}
+
+double threshold_of(const ScoreOptions& options, const ModelSpec& spec) {
+    if (options.operating_point.empty()) {
+        return options.threshold.value_or(spec.threshold);
+    }
+    std::vector<std::string_view> names;
+    for (const OperatingPointSpec& point : spec.operating_points) {
+        if (point.name == options.operating_point) {
+            return point.threshold;
+        }
+        names.push_back(point.name);
+    }
+    throw Fatal(
+        ExitCode::usage,
+        fmt::format("--threshold: '{}' is not a number from 0 to 1, and no operating point of {}, {}",
+                    options.operating_point, spec.id(),
+                    names.empty() ? "which has none" : fmt::format("which has {}", fmt::join(names, ", "))));
 }
 
 Parallelism parallelism_of(const ScoreOptions& options, const Model& model, const Target& target) {
@@ -253,7 +271,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                     fmt::format("--tta 8 turns images by a quarter, and {} takes {}x{} pixels; use --tta 4",
                                 model.spec.id(), model.spec.input.width, model.spec.input.height));
     }
-    const double threshold = options.threshold.value_or(model.spec.threshold);
+    const double threshold = threshold_of(options, model.spec);
     Tested tested = first_that_passes(model, targets, options, console);
     const Target target = tested.target;
     const Parallelism parallelism = parallelism_of(options, model, target);

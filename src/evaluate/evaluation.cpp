@@ -42,7 +42,8 @@ std::vector<std::size_t> cluster_columns(const Truth& truth, const std::string& 
     }
     const auto found = find_column(truth.columns, wanted);
     if (!found) {
-        throw Fatal(ExitCode::usage, fmt::format("--cluster: {} has no column '{}'", truth.file, wanted));
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--cluster: {} has no column '{}'", tables_of(truth), wanted));
     }
     return {*found};
 }

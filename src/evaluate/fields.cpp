@@ -119,6 +119,11 @@ std::size_t need_column(const std::string& file, const std::vector<std::string>&
     return *column;
 }
 
+std::string tables_of(const Truth& truth) {
+    return truth.metadata_file.empty() ? truth.file
+                                       : fmt::format("{} with {}", truth.file, truth.metadata_file);
+}
+
 void refuse_twin(const std::string& file, const std::vector<std::string>& columns, std::size_t column) {
     if (std::count(columns.begin(), columns.end(), columns[column]) > 1) {
         throw Fatal(ExitCode::usage,

@@ -39,6 +39,9 @@ std::optional<std::size_t> find_column(const std::vector<std::string>& columns, 
 std::size_t need_column(const std::string& file, const std::vector<std::string>& columns,
                         const std::string& name, std::string_view option);
 
+/// The files that Truth::columns are of, for a message.
+std::string tables_of(const Truth& truth);
+
 /// Fatal (usage) when another column has the same name: which of the two is meant?
 void refuse_twin(const std::string& file, const std::vector<std::string>& columns, std::size_t column);
 

@@ -36,7 +36,7 @@ std::vector<std::string> values_of(const std::string& column, const Truth& truth
             there.emplace_back("diagnosis");
         }
         throw Fatal(ExitCode::usage,
-                    fmt::format("--by: {} has no column '{}'; {}", truth.file, column,
+                    fmt::format("--by: {} has no column '{}'; {}", tables_of(truth), column,
                                 there.empty() ? "name a table that has it with --metadata"
                                               : fmt::format("there are: {}", fmt::join(there, ", "))));
     }

@@ -15,6 +15,7 @@ class Metadata {
     void row(const CsvRecord& record);
     void finish();
     bool found_any() const { return std::find(found_.begin(), found_.end(), 1) != found_.end(); }
+    const std::string& first_id() const { return first_id_; }
 
   private:
     Truth& truth_;
@@ -22,22 +23,30 @@ class Metadata {
     std::vector<std::size_t> columns_;  ///< those that the truth did not have
     std::unordered_map<std::string_view, std::size_t> cases_;
     std::vector<char> found_;
+    std::string first_id_;
     FaultList faults_;
 };
+
+std::size_t id_column(const std::string& file, const std::vector<std::string>& names,
+                      const TruthOptions& options) {
+    if (!options.metadata_id_column.empty()) {
+        return need_column(file, names, options.metadata_id_column, "--metadata-id-column");
+    }
+    const auto as_in_truth = options.id_column.empty() ? std::nullopt : find_column(names, options.id_column);
+    const auto id = as_in_truth ? as_in_truth : usual_id_column(names);
+    if (!id) {
+        throw Fatal(ExitCode::usage, fmt::format("{}: which column of the metadata holds the ids? There are "
+                                                 "{}; name it with --metadata-id-column",
+                                                 file, listed(names)));
+    }
+    return *id;
+}
 
 Metadata::Metadata(Truth& truth, const std::string& file, const CsvRecord& header,
                    const TruthOptions& options)
     : truth_(truth), found_(truth.cases.size(), 0) {
     const std::vector<std::string> names = column_names(header.fields);
-    const auto wanted = options.id_column.empty() ? std::nullopt : find_column(names, options.id_column);
-    const auto id = wanted ? wanted : usual_id_column(names);
-    if (!id) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("{}: which column of the metadata holds the ids? There are {}; name it with "
-                                "--id-column, or as it is named in the truth",
-                                file, listed(names)));
-    }
-    id_ = *id;
+    id_ = id_column(file, names, options);
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (i != id_ && !find_column(truth_.columns, names[i])) {
             columns_.push_back(i);
@@ -52,6 +61,9 @@ Metadata::Metadata(Truth& truth, const std::string& file, const CsvRecord& heade
 
 void Metadata::row(const CsvRecord& record) {
     const std::string id = image_id(trimmed(record.fields[id_]));
+    if (first_id_.empty()) {
+        first_id_ = id;
+    }
     const auto entry = cases_.find(id);
     if (entry == cases_.end()) {
         return;
@@ -101,9 +113,11 @@ void add_metadata(Truth& truth, TextInput& text, const TruthOptions& options) {
     if (!metadata->found_any()) {
         throw Fatal(
             ExitCode::usage,
-            fmt::format("{}: none of its ids is in {} (first id '{}'); name the column of the ids with "
-                        "--id-column, or leave --metadata out",
-                        text.name(), truth.file, truth.cases.empty() ? "" : truth.cases.front().id));
+            fmt::format(
+                "{}: none of its ids (first id '{}') is in {} (first id '{}'); name the column of the "
+                "ids with --metadata-id-column, or leave --metadata out",
+                text.name(), metadata->first_id(), truth.file,
+                truth.cases.empty() ? "" : truth.cases.front().id));
     }
     metadata->finish();
 }

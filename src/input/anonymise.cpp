@@ -17,14 +17,17 @@ namespace {
 constexpr std::size_t shortest_key = 16, longest_key = 4096;  // bytes
 
 [[noreturn]] void refuse(const std::string& file, const std::string& reason) {
-    throw Fatal(ExitCode::usage, fmt::format("the key in {}: {}; `head -c 32 /dev/urandom > {}` makes one",
-                                             file, reason, file));
+    throw Fatal(ExitCode::usage, fmt::format("the key in {}: {}; a file of {} to {} random bytes is needed",
+                                             file, reason, shortest_key, longest_key));
 }
 
 std::string read_key(const std::string& file) {
     const Descriptor descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
     std::string key(longest_key + 1, '\0');
     std::size_t size = 0;
+    if (descriptor.get() < 0 && errno == ENOENT) {
+        refuse(file, fmt::format("no such file (`head -c 32 /dev/urandom > {}` makes one)", file));
+    }
     if (descriptor.get() < 0) {
         refuse(file, std::generic_category().message(errno));
     }

@@ -25,6 +25,8 @@ constexpr const char* schema = R"(
 constexpr const char* schema_of_this_run =
     "CREATE TEMP TABLE met(path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT";
 
+constexpr const char* temporary_place = "the temporary rows, in TMPDIR or else /var/tmp";
+
 void prepare(SQLite::Database& database) {
     // A database may come from somebody else: nothing in it is run.
     sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -74,8 +76,9 @@ SQLite::Database open_database(const std::string& file) {
 
 [[noreturn]] void tell(const std::string& file, const SQLite::Exception& error) {
     switch (error.getErrorCode()) {
-        case SQLITE_FULL:
-            fail_to_write(file, ENOSPC);
+        case SQLITE_FULL:  // of the journal's own disk, or of that of the temporary tables
+            fail_to_write(file.empty() ? temporary_place : fmt::format("{} or {}", file, temporary_place),
+                          ENOSPC);
         case SQLITE_READONLY:
         case SQLITE_PERM:
             fail_to_write(file, EACCES);
@@ -83,8 +86,8 @@ SQLite::Database open_database(const std::string& file) {
             throw std::bad_alloc();
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
-            throw CannotWrite(fmt::format("cannot write {}: {}; check its folder and its disk", file,
-                                          one_line(error.what())),
+            throw CannotWrite(fmt::format("cannot write {}: {}; check its folder and its disk",
+                                          file.empty() ? temporary_place : file, one_line(error.what())),
                               EIO);
         default:
             throw DamagedJournal(file, one_line(error.what()));

@@ -3,13 +3,17 @@
 #include "skincheck/output.hpp"
 
 #include "journal/database.hpp"
+#include "journal/stored_row.hpp"
+#include "result/descriptor.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -25,19 +29,6 @@ using Clock = std::chrono::steady_clock;
 
 // A flush costs some milliseconds, a lost row the work of one image: about a second of work may be lost.
 constexpr std::chrono::seconds flush_interval{1};
-
-// SQLite's numbers are signed; a digest uses all 64 bits.
-std::int64_t to_database(std::uint64_t value) {
-    return static_cast<std::int64_t>(value);
-}
-
-std::uint64_t from_database(std::int64_t value) {
-    return static_cast<std::uint64_t>(value);
-}
-
-void bind_path(SQLite::Statement& statement, int place, const std::string& path) {
-    statement.bind(place, path.data(), static_cast<int>(path.size()));
-}
 
 /// Of a row whose columns 0 to 2 are malignancy, size and time of change. A file that went away, or cannot be
 /// looked at now, does not take the score of what it was.
@@ -72,7 +63,9 @@ class Database final : public Journal {
         }
         try {
             const bool unused = !stored_settings() && has_no_rows();
-            database_.exec("COMMIT");
+            if (sqlite3_get_autocommit(database_.getHandle()) == 0) {
+                database_.exec("COMMIT");
+            }
             database_.exec("PRAGMA journal_mode = DELETE");  // takes SQLite's own empty journal away
             if (unused && !file_.empty()) {  // the run ended before it had begun: nothing is left of it
                 unlink(file_.c_str());
@@ -101,10 +94,8 @@ class Database final : public Journal {
     std::optional<Place> row_at(std::uint64_t number, std::uint64_t digest,
                                 const std::optional<FileStamp>& stamp);
     Place row_of_path(const std::string& path, const std::optional<FileStamp>& stamp);
-    Row read_row(SQLite::Statement& statement) const;
     std::optional<Settings> stored_settings();
     bool has_no_rows();
-    [[noreturn]] void damaged(const std::string& reason) const { throw DamagedJournal(file_, reason); }
 
     /// Runs `call` alone, and tells what SQLite throws in our words.
     template <typename Call>
@@ -145,7 +136,9 @@ SQLite::Statement& Database::prepared(std::optional<SQLite::Statement>& statemen
 }
 
 void Database::flush() {
-    database_.exec("COMMIT");
+    if (sqlite3_get_autocommit(database_.getHandle()) == 0) {  // else SQLite took it back, as on a full disk
+        database_.exec("COMMIT");
+    }
     database_.exec("BEGIN");
     flushed_ = Clock::now();
     written_ = false;
@@ -255,26 +248,8 @@ Journal::Place Database::row_of_path(const std::string& path, const std::optiona
 
 bool Database::put(const Row& row, bool replace) {
     return guarded([&] {
-        auto& put = replace ? prepared(put_, "INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?,?)")
-                            : prepared(insert_, "INSERT OR IGNORE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?,?)");
-        put.clearBindings();
-        put.bind(1, to_database(row.number));
-        put.bind(2, to_database(row.digest));
-        bind_path(put, 3, row.path);
-        put.bind(4, std::string(to_string(row.status)));
-        if (row.score) {
-            put.bind(5, row.score->malignancy);
-        }
-        put.bind(6, row.score ? fmt::format("{}", fmt::join(row.score->probabilities, ",")) : "");
-        if (row.label) {
-            put.bind(7, std::string(to_string(*row.label)));
-        }
-        put.bind(8, row.error);
-        if (row.stamp) {
-            put.bind(9, to_database(row.stamp->size));
-            put.bind(10, row.stamp->modified);
-        }
-        put.bind(11, row.of_directory ? 1 : 0);
+        auto& put = replace ? prepared(put_, replace_row) : prepared(insert_, insert_row);
+        bind_row(put, row);
         const bool written = put.exec() == 1;
         written_ = true;
         if (Clock::now() - flushed_ >= flush_interval) {
@@ -284,52 +259,14 @@ bool Database::put(const Row& row, bool replace) {
     });
 }
 
-Row Database::read_row(SQLite::Statement& statement) const {
-    Row row;
-    row.number = from_database(statement.getColumn(0).getInt64());
-    row.digest = from_database(statement.getColumn(1).getInt64());
-    row.path = statement.getColumn(2).getString();
-    const auto status = parse_status(statement.getColumn(3).getString());
-    const std::string label = statement.getColumn(6).getString();
-    row.error = statement.getColumn(7).getString();
-    if (!status || statement.getColumn(0).getInt64() < 1 ||
-        statement.getColumn(4).isNull() != label.empty()) {
-        damaged(fmt::format("row {} cannot be", row.number));
-    }
-    row.status = *status;
-    if (label.empty()) {
-        return row;
-    }
-    row.label = label == to_string(Label::malignant) ? Label::malignant : Label::benign;
-    row.score.emplace();
-    row.score->malignancy = statement.getColumn(4).getDouble();
-    const std::string probabilities = statement.getColumn(5).getString();
-    const char* end = probabilities.data() + probabilities.size();
-    bool sound = label == to_string(*row.label) && row.score->malignancy >= 0 && row.score->malignancy <= 1;
-    for (const char* next = probabilities.data(); sound && next < end;) {
-        double value = 0;
-        const auto [rest, error] = std::from_chars(next, end, value);
-        sound = error == std::errc() && value >= 0 && value <= 1 && (rest == end || *rest == ',');
-        row.score->probabilities.push_back(value);
-        next = rest + 1;
-    }
-    if (!sound) {
-        damaged(fmt::format("row {} cannot be", row.number));
-    }
-    return row;
-}
-
 void Database::for_each(const std::function<void(const Row&)>& call) {
     guarded([&] {
-        SQLite::Statement select(
-            database_,
-            "SELECT number, digest, path, status, malignancy, probabilities, label, error "
-            "FROM rows ORDER BY number");
+        SQLite::Statement select(database_, select_rows);
         std::uint64_t last = 0;
         while (select.executeStep()) {
-            const Row row = read_row(select);
+            const Row row = read_row(select, file_);
             if (row.number <= last) {  // a tree of pages that leads back
-                damaged("its rows are out of order");
+                throw DamagedJournal(file_, "its rows are out of order");
             }
             last = row.number;
             call(row);
@@ -398,8 +335,21 @@ std::unique_ptr<Journal> make_database(JournalLock lock) {
 
 }  // namespace
 
+bool is_journal(const std::string& path) {
+    struct stat about {};
+    if (stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) {
+        return false;
+    }
+    constexpr std::string_view begins("SQLite format 3\0", 16);
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    std::array<char, begins.size()> start{};
+    std::size_t size = 0;
+    return file.get() >= 0 && read_all(file, start.data(), start.size(), size) == 0 &&
+           std::string_view(start.data(), size) == begins;
+}
+
 std::string journal_path(const std::string& output) {
-    return output + ".skincheck";
+    return resolve_links(output).append(journal_ending);
 }
 
 std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over) {

@@ -61,10 +61,10 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
                                  part->second->file));
     };
     const auto of_other_inputs = [&](std::uint64_t number) {
-        refuse(
-            fmt::format("the parts were not made from the same inputs: item {}, or one before it, was "
-                        "another for part {}/{} than for the others",
-                        number, (number - 1) % count + 1, count));
+        refuse(fmt::format(
+            "the parts were not made from the same inputs: item {}, or one before it, was "
+            "another for part {}/{} than for the others; all need the same paths, written in the same way",
+            number, (number - 1) % count + 1, count));
     };
     std::uint64_t number = 0, digest = 0;
     std::map<std::uint64_t, std::uint64_t> last;  // digests by number, of rows that must be their part's last

@@ -141,8 +141,7 @@ bool PartReader::set_score(Row& row, std::string_view name, const std::string& t
         return true;
     }
     if (name == "label") {
-        row.label = text == to_string(Label::malignant) ? Label::malignant : Label::benign;
-        need(text == to_string(*row.label) ? row.label : std::nullopt, name, text);
+        row.label = need(parse_label(text), name, text);
         return true;
     }
     row.score = row.score.value_or(Score{});

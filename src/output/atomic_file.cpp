@@ -57,8 +57,8 @@ std::optional<int> own_descriptor(const std::string& path) {
     return std::nullopt;
 }
 
-/// Where the symbolic links from `path` lead, so that the file changes and the link stays. Ends at an own
-/// descriptor.
+}  // namespace
+
 std::string resolve_links(const std::string& path) {
     std::string resolved = path;
     for (int links = 0; links < 40; ++links) {
@@ -74,6 +74,8 @@ std::string resolve_links(const std::string& path) {
     }
     fail_to_write(path, ELOOP);
 }
+
+namespace {
 
 /// The umask, which only setting it would tell as well, and that other threads would feel. Where the system
 /// does not say, nobody else may read the file.

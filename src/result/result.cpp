@@ -73,17 +73,29 @@ std::string_view to_string(Label label) {
     return label == Label::malignant ? "malignant" : "benign";
 }
 
+std::optional<Label> parse_label(std::string_view text) {
+    for (const Label label : {Label::malignant, Label::benign}) {
+        if (text == to_string(label)) {
+            return label;
+        }
+    }
+    return std::nullopt;
+}
+
 Failure out_of_memory() {
     return {Status::io_error, "not enough memory for this image; use fewer --jobs"};
 }
 
 std::string one_line(std::string_view text) {
     std::string line(text);
-    for (char& c : line) {
-        if (c == '\n' || c == '\r' || c == '\t') {
-            c = ' ';
-        } else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') {
-            c = '?';
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(line[place]); };
+        if (line[i] == '\n' || line[i] == '\r' || line[i] == '\t') {
+            line[i] = ' ';
+        } else if (byte(i) < ' ' || byte(i) == 0x7F) {
+            line[i] = '?';
+        } else if (byte(i) == 0xC2 && i + 1 < line.size() && byte(i + 1) >= 0x80 && byte(i + 1) < 0xA0) {
+            line[i] = line[i + 1] = '?';  // U+0080 to U+009F in UTF-8: some terminals obey them
         }
     }
     line.erase(line.find_last_not_of(' ') + 1);  // what messages end with

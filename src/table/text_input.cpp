@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -21,6 +22,23 @@ constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 [[noreturn]] void refuse(const std::string& name, const std::string& reason) {
     throw Fatal(ExitCode::usage, fmt::format("cannot read {}: {}", name, reason));
 }
+
+struct OtherFormat {
+    std::string_view begins;
+    const char* reason;
+};
+
+using namespace std::string_view_literals;
+
+/// What people name by mistake where a table is needed.
+constexpr std::array other_formats{
+    OtherFormat{"\x1F\x8B"sv, "it is compressed by gzip; unpack it first"},
+    OtherFormat{"PK\x03\x04"sv, "it is a ZIP archive or a spreadsheet; unpack it, or save it as CSV"},
+    OtherFormat{"SQLite format 3\0"sv,
+                "it is a database, as a journal of --resume is; name the results beside it"},
+    OtherFormat{"\xFF\xFE"sv, "it is in UTF-16; save it in UTF-8"},
+    OtherFormat{"\xFE\xFF"sv, "it is in UTF-16; save it in UTF-8"},
+};
 
 std::size_t line_ends(std::string_view bytes) {
     return static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n'));
@@ -66,8 +84,15 @@ bool TextInput::refill() {
     lines_before_ += line_ends(block_);
     position_ = 0;
     block_ = read_block();
-    if (first_ && fd_ >= 0 && block_.starts_with(byte_order_mark)) {
-        block_.remove_prefix(byte_order_mark.size());
+    if (first_ && fd_ >= 0) {
+        for (const OtherFormat& format : other_formats) {
+            if (block_.starts_with(format.begins)) {
+                refuse(name_, format.reason);
+            }
+        }
+        if (block_.starts_with(byte_order_mark)) {
+            block_.remove_prefix(byte_order_mark.size());
+        }
     }
     first_ = false;
     return !block_.empty();

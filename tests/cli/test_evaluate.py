@@ -1,5 +1,6 @@
 """skincheck evaluate from outside: what it reads, prints, refuses, and with which exit code."""
 
+import gzip
 import json
 import pathlib
 import signal
@@ -155,7 +156,7 @@ class Input(EvaluateTest):
         self.write("percent.csv", "path,malignancy\na.jpg,90\nb.jpg,10\n")
         self.refused(2, r"percent.csv: no row has a usable score \(2 ", "--truth", "truth.csv", "percent.csv")
         self.write("other.csv", "image,lesion_id\nx1,1\nx2,1\n")
-        self.refused(2, r"other.csv: none of its ids is in truth.csv", "--truth", "truth.csv", "--metadata", "other.csv",
+        self.refused(2, r"other.csv: none of its ids \(first id 'x1'\) is in truth.csv \(first id 'a'\)", "--truth", "truth.csv", "--metadata", "other.csv",
                      "scores.csv")
 
     def test_what_a_table_says_does_not_play_with_the_terminal(self):
@@ -166,6 +167,29 @@ class Input(EvaluateTest):
         self.assertEqual(0, result.code, result.stderr)
         self.assertIn(b"[31m@1", result.stdout)
         self.assertNotIn(b"\x1b", result.stdout)
+
+    def test_what_is_no_table_at_all(self):
+        for name, data, reason in (
+            ("t.csv.gz", gzip.compress(b"image,target\n"), "it is compressed by gzip"),
+            ("t.xlsx", b"PK\x03\x04more", "it is a ZIP archive or a spreadsheet"),
+            ("t.csv.skincheck", b"SQLite format 3\0", "it is a database"),
+            ("t.csv", "image,target\n".encode("utf-16"), "it is in UTF-16"),
+        ):
+            self.write(name, data)
+            for command in (["evaluate", "--truth", name, "scores.csv"], ["evaluate", "--truth", "truth.csv", name],
+                            ["merge", name, name]):
+                with self.subTest(command):
+                    result = self.run_skincheck(*command)
+                    self.assert_fails_with(result, 2, name, reason)
+
+    def test_metadata_whose_ids_have_a_name_of_their_own(self):
+        self.write("meta.csv", "photo,sex\na.jpg,female\nb.jpg,male\n")
+        options = ["--truth", "truth.csv", "--metadata", "meta.csv", "scores.csv", "--bootstrap", "0", "--by", "sex"]
+        self.refused(2, "meta.csv: which column .*; name it with --metadata-id-column", *options)
+        self.refused(2, 'meta.csv: --metadata-id-column "x": no such column', *options, "--metadata-id-column", "x")
+        result = self.evaluate(*options, "--metadata-id-column", "photo")
+        self.assertEqual(0, result.code, result)
+        self.assertIn(b"female", result.stdout)
 
     def test_two_outputs_that_are_one_file(self):
         self.refused(2, "--report ./new.txt is new.txt, which takes part", "--truth", "truth.csv", "scores.csv",

@@ -105,6 +105,33 @@ class CommandLine(SkincheckTest):
             HEADER + row("a.png", SCORES[WHITE], "malignant", threshold="0.3"),
         )
 
+    def test_of_an_option_that_is_given_twice_the_last_counts(self):
+        result = self.score("a.png", "-q", "--threshold", "0.3", "-j", "1", "--threshold", "0.4", "--jobs=2",
+                            "-o", "one.csv", "-o", "two.csv")
+        self.assert_ok(result)
+        self.assertEqual(["a.png", "two.csv"], self.listing())
+        self.assertIn(row("a.png", SCORES[WHITE], "malignant", threshold="0.4").encode(), self.read("two.csv"))
+
+    def test_a_threshold_by_its_name(self):
+        self.assert_fails_with(
+            self.score("a.png", "--threshold", "youden"),
+            USAGE, f"'youden' is not a number from 0 to 1, and no operating point of {model_id()}, which has none",
+        )
+        shutil.copytree(MODELS / "tiny-sigmoid", self.path("model"))
+        spec = json.loads(self.read("model/model.json"))
+        spec["operating_points"] = [
+            {"name": name, "threshold": threshold, "sensitivity": 0.5, "specificity": 0.5}
+            for name, threshold in (("sensitivity-90", 0.25), ("youden", 0.75))
+        ]
+        self.write("model/model.json", json.dumps(spec))
+        score = ["--model", "model/", "-q", "a.png", "--threshold"]
+        for names, threshold in ((["youden"], 0.75), (["youden", "--threshold", "sensitivity-90"], 0.25),
+                                 (["youden", "--threshold", "0.1"], 0.1)):
+            label = "malignant" if float(SCORES[WHITE]) >= threshold else "benign"
+            expected = HEADER + row("a.png", SCORES[WHITE], label, threshold=str(threshold))
+            self.assert_ok(self.run_skincheck(*score, *names), expected)
+        self.assert_fails_with(self.run_skincheck(*score, "Youden"), USAGE, "which has sensitivity-90, youden")
+
     def test_quiet_and_verbose_exclude_each_other(self):
         self.assert_fails_with(self.score("a.png", "-q", "-v"), USAGE)
 
@@ -303,10 +330,18 @@ class Messages(SkincheckTest):
                 self.assertEqual("skincheck: gone.png: not_found: no such file", failed)
                 self.assertIn("2 images: 1 scored", summary)
 
+    def test_verbose_of_preprocess_too(self):
+        result = self.preprocess("-v", "-o", "out", "a.png", "gone.png")
+        used, failed, _ = result.stderr.decode().splitlines()
+        self.assertIn(model_id(), used)
+        self.assertEqual("skincheck: gone.png: not_found: no such file", failed)
+
     def test_a_name_cannot_play_with_the_terminal(self):
-        result = self.score("-v", "gone\n\x1b[31m.png")
+        result = self.score("-v", "gone\n\x1b[31m\u009b31m\u00a0.png")
         self.assertEqual(3, result.stderr.count(b"\n"))
         self.assertNotIn(b"\x1b", result.stderr)
+        self.assertNotIn("\u009b", result.stderr.decode())
+        self.assertIn("31m\u00a0.png", result.stderr.decode())
 
     def test_no_colour_and_no_progress_without_a_terminal(self):
         result = self.score("a.png", "gone.png", "--device", "bogus")

@@ -108,7 +108,8 @@ class Files(SkincheckTest):
 
     def test_it_does_not_write_into_a_folder_that_it_searches(self):
         self.write("drop/a.png", png())
-        for arguments in (["drop", "--output", "."], ["drop/", "--output", self.folder], [".", "--output", "."]):
+        for arguments in (["drop", "--output", "."], ["drop/", "--output", self.folder], [".", "--output", "."],
+                          ["./drop/../drop", "--output", "."]):
             with self.subTest(arguments):
                 self.assert_fails_with(self.preprocess(*arguments), USAGE, "name another one")
         self.assertEqual(["a.png"], self.listing("drop"))

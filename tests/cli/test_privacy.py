@@ -96,14 +96,24 @@ class Anonymised(SkincheckTest):
         for _ in range(2):
             self.score(*arguments, "--path-map", "map.csv")
             self.assertEqual(expected, csv_rows(self.read("map.csv")))
-        lines = self.read("map.csv").splitlines(keepends=True)
-        self.write("map.csv", b"".join(lines[:2]) + lines[2][:40])  # of a run that was killed in the middle of a line
-        self.score(*arguments, "--path-map", "map.csv")
-        expected = [*lines[:2], lines[2][:40] + b"\n", lines[2]]
-        self.assertEqual(expected, self.read("map.csv").splitlines(keepends=True))
+
+    def test_a_map_that_was_cut_at_any_byte_becomes_whole(self):
+        self.write('odd/a,"b\nc"\n.png', "none")
+        self.write("odd/z.png", "none")
+        arguments = ["--anonymise-paths", "key", "-q", "--path-map", "map.csv", "odd"]
+        self.score(*arguments)
+        whole = self.read("map.csv")
+        self.assertEqual(['odd/a,"b\nc"\n.png', "odd/z.png"], [row["path"] for row in csv_rows(whole)])
+        for length in (*range(60), *range(len(whole) - 48, len(whole) + 1)):
+            with self.subTest(length):
+                self.write("map.csv", whole[:length])
+                self.score(*arguments)
+                self.assertEqual(whole, self.read("map.csv"))
 
     def test_keys_and_maps_that_cannot_be_used(self):
         self.write("short", "x" * 15)
+        self.write("key2", "x" * 40)
+        os.symlink("map.csv", self.path("link"))
         for arguments, code, text in (
             (["--anonymise-paths", "short"], 2, "15 bytes"),
             (["--anonymise-paths", "none"], 2, "none"),
@@ -113,6 +123,8 @@ class Anonymised(SkincheckTest):
             (["--anonymise-paths", "key", "--path-map", "./r.csv", "-o", "r.csv"], 2, "takes part already"),
             (["--anonymise-paths", "key", "--path-map", "key"], 2, "takes part already"),
             (["--anonymise-paths", "key", "-o", "key"], 2, "takes part already"),
+            (["--anonymise-paths", "key", "--path-map", "link"], 4, "link: it is a symbolic link"),
+            (["--anonymise-paths", "key", "--path-map", "key2"], 2, "key2: it holds something else than a map"),
         ):
             with self.subTest(arguments):
                 self.assert_fails_with(self.score(*arguments, "drop"), code, text)

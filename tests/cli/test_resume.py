@@ -253,6 +253,55 @@ class Refusals(ResumeTest):
         self.assert_ok(self.score("--resume", "-o", "n" * 237, "a.png"))
         self.assertNotIn("n" * 238 + ".skincheck", self.listing())
 
+    def test_nothing_else_is_written_over_a_journal_or_its_rows(self):
+        self.write_images(2)
+        self.write("truth.csv", "image,label\n0000,1\n0001,0\n")
+        self.write("key", "k" * 32)
+        self.resume("drop")
+        os.symlink("r.csv", self.path("link.csv"))
+        with open(self.path("r.csv.skincheck"), "rb") as journal:
+            self.write("other.name", journal.read())
+        before = {name: self.read(name) for name in ("r.csv", "r.csv.skincheck", "other.name")}
+        evaluate = ["evaluate", "--truth", "truth.csv", "r.csv", "--bootstrap", "0"]
+        score = [f"--model={MODELS}/tiny-sigmoid", "drop"]
+        for name in ("r.csv.skincheck", "other.name", "r.csv", "link.csv"):
+            for command in (
+                [*score, "-o", name],
+                [*score, "--anonymise-paths", "key", "--resume", "-o", "new.csv", "--path-map", name],
+                [*evaluate, "-o", name],
+                [*evaluate, "--report", name],
+                ["merge", "truth.csv", "-o", name],
+            ):
+                with self.subTest(command):
+                    result = self.run_skincheck(*command)
+                    self.assertEqual(2, result.code, result)
+                    self.assertEqual(before, {name: self.read(name) for name in before})
+        os.remove(self.path("drop/0000.png"))
+        self.write("drop/2.png", png())
+        self.assert_ok(self.score("--resume", "-o", "link.csv", "drop"))  # goes on with the file behind the link
+        self.assertEqual(4, len(self.rows()))
+        self.assertTrue(os.path.islink(self.path("link.csv")))
+        self.assertNotIn("link.csv.skincheck", self.listing())
+
+    def test_a_full_disk_for_what_is_temporary(self):
+        self.write_images(3)
+        self.resume("drop")
+        kept = len(self.rows())
+        self.write("list", "".join(f"none/{number:0200}.png\n" for number in range(20000)))
+        command = [EXECUTABLE, f"--model={MODELS}/tiny-sigmoid", "--resume", "-o", "r.csv", "--files-from", "list"]
+        on_a_full_disk = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=100k none temporary && exec "$@"', "sh"]
+        os.mkdir(self.path("temporary"))
+        where = {"cwd": self.folder, "env": environment(TMPDIR=self.path("temporary"))}
+        if subprocess.run([*on_a_full_disk, "true"], **where, capture_output=True, check=False).returncode != 0:
+            self.skipTest("only root may mount a small disk")
+        result = subprocess.run([*on_a_full_disk, *command], **where, capture_output=True, check=False)
+        self.assertEqual(4, result.returncode, result)
+        self.assertIn(b"TMPDIR", result.stderr)
+        self.assertNotIn(b"damaged", result.stderr)
+        self.assertEqual(kept, len([row for row in self.rows() if row["path"].startswith("drop/")]))
+        self.assertEqual(1, self.resume("--files-from", "list").code)
+        self.assertEqual(kept + 20000, len(self.rows()))
+
     def test_a_damaged_journal(self):
         self.write("r.csv.skincheck", b"x" * 9000)
         self.assert_fails_with(self.resume("drop"), 4, "r.csv.skincheck is damaged", "--force")

@@ -54,6 +54,17 @@ class ExampleTest(SkincheckTest):
         return "broken"
 
 
+class Help(ExampleTest):
+    def test_each_script_tells_what_it_is_for(self):
+        for script in ("score-isic-dump", "cron-drop-folder", "parallel-shards", "pipe", "move-done", "slurm/submit"):
+            for option in ("-h", "--help"):
+                with self.subTest(script, option=option):
+                    result = self.example(script, option)
+                    self.assertEqual((0, b""), (result.code, result.stderr))
+                    self.assertIn(f"\n    examples/{script} ".encode(), result.stdout)
+                    self.assertEqual(["drop", "models"], self.listing())
+
+
 class Dump(ExampleTest):
     def test_without_arguments_the_drawn_images_are_scored_counted_and_sorted(self):
         result = self.example("score-isic-dump")

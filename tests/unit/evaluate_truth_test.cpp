@@ -253,7 +253,7 @@ TEST_CASE("metadata joins by id") {
     CHECK_THROWS_WITH_AS(
         read_truth(file, options),
         (options.metadata + ": which column of the metadata holds the ids? There are \"lesion\", "
-                            "\"age\"; name it with --id-column, or as it is named in the truth")
+                            "\"age\"; name it with --metadata-id-column")
             .c_str(),
         Fatal);
     options.metadata = folder.write("meta.csv", "id,age\n");
