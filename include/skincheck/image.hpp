@@ -33,10 +33,10 @@ struct Image {
 };
 
 /// Reads and decodes one image. EXIF and TIFF orientation are applied; grey and palette images become BGR; an
-/// alpha channel is laid over white, unless it is zero all over, when it is ignored, as any other further
-/// channel is; 16-bit samples are scaled by 1/257 and rounded; CMYK and YCCK are taken with Adobe's inversion
-/// where its marker is. Never throws for what a file contains, never blocks on a FIFO, never writes to
-/// stderr.
+/// alpha channel is laid over white (of TIFF only that of grey and RGB: others are unsupported), unless it is
+/// zero all over, when it is ignored, as any other further channel is; 16-bit samples are scaled by 1/257 and
+/// rounded; CMYK and YCCK are taken with Adobe's inversion where its marker is. Never throws for what a file
+/// contains, never blocks on a FIFO, never writes to stderr.
 tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options);
 
 /// Whether a regular file is there that begins as an image does.

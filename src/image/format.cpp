@@ -37,8 +37,10 @@ std::optional<ImageFormat> sniff_image_format(Bytes start) {
     if (begins_with(start, "\x89PNG"sv, 4)) {
         return ImageFormat::png;
     }
-    if (begins_with(start, "II*\0"sv, 4) || begins_with(start, "MM\0*"sv, 4)) {
-        return ImageFormat::tiff;
+    for (const std::string_view tiff : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {  // +: BigTIFF
+        if (begins_with(start, tiff, tiff.size())) {
+            return ImageFormat::tiff;
+        }
     }
     if (decodes_webp() && text_at(start, 0, 4) == "RIFF" && text_at(start, 8, 4) == "WEBP") {
         return ImageFormat::webp;

@@ -29,6 +29,7 @@ struct JpegState {
     jpeg_error_mgr errors{};
     jpeg_progress_mgr progress{};
     std::jmp_buf jump{};
+    Bytes bytes{};                    ///< the whole file
     char message[JMSG_LENGTH_MAX]{};  ///< of the error or of the first damage
     int error = 0;                    ///< the code of the error that ended the decoding
     bool cut = false;                 ///< the file ended before the picture did
@@ -64,6 +65,20 @@ void keep_message(j_common_ptr info) {
     std::longjmp(state.jump, 1);
 }
 
+/// Whether the `count` bytes that libjpeg has just skipped are what cameras fill up with. Where damage made a
+/// scan's data run out of step, what is left of them stands there, and nothing else tells of it.
+bool is_padding(const JpegState& state, int count) {
+    constexpr std::ptrdiff_t most_others = 16;
+    const JOCTET* end = state.info.src->next_input_byte;
+    const JOCTET* begin = state.bytes.data();
+    if (end < begin || end > begin + state.bytes.size()) {
+        return true;  // libjpeg's own end marker, behind a file that is cut
+    }
+    const auto skipped = std::min<std::ptrdiff_t>(count, end - begin);
+    return std::count_if(end - skipped, end, [](JOCTET byte) { return byte != 0x00 && byte != 0xFF; }) <=
+           most_others;
+}
+
 /// Every warning that libjpeg knows, by whether pixels are lost.
 void on_warning(j_common_ptr info) {
     JpegState& state = state_of(info);
@@ -92,10 +107,15 @@ void on_warning(j_common_ptr info) {
             state.damaged = true;
             keep_message(info);
             break;
+        case JWRN_EXTRANEOUS_DATA:
+            if (!is_padding(state, info->err->msg_parm.i[0])) {
+                state.damaged = true;
+                keep_message(info);
+            }
+            break;
         default:
-            // Harmless: JWRN_EXTRANEOUS_DATA (padding that many cameras write), JWRN_JFIF_MAJOR,
-            // JWRN_ADOBE_XFORM, JWRN_BOGUS_ICC, JWRN_NOT_SEQUENTIAL (baseline with odd scan parameters,
-            // decoded as baseline), JWRN_TOO_MUCH_DATA (never, as we count rows).
+            // Harmless: JWRN_JFIF_MAJOR, JWRN_ADOBE_XFORM, JWRN_BOGUS_ICC, JWRN_NOT_SEQUENTIAL (baseline with
+            // odd scan parameters, decoded as baseline), JWRN_TOO_MUCH_DATA (never, as we count rows).
             break;
     }
 }
@@ -137,6 +157,7 @@ bool read_header(JpegState& state, Bytes bytes, JpegColours colours, int suffici
     }
     jpeg_create_decompress(&info);  // keeps err and client_data
     info.progress = &state.progress;
+    state.bytes = bytes;
     jpeg_mem_src(&info, bytes.data(), static_cast<unsigned long>(bytes.size()));
     jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info, TRUE);

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace skincheck {
@@ -53,10 +55,32 @@ toff_t on_seek(thandle_t handle, toff_t offset, int whence) {
     return state.position;
 }
 
-int on_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
+int on_map(thandle_t handle, void** base, toff_t* size) {
+    const Bytes bytes = state_of(handle).bytes;
+    *base = const_cast<std::uint8_t*>(bytes.data());  // libtiff only reads what is mapped
+    *size = bytes.size();
+    return 1;
+}
+
+/// Whether libtiff complains of a tag that says nothing about pixels; it leaves such a tag away.
+bool is_of_no_pixel(const char* module, std::string_view message) {
+    constexpr std::array harmless{
+        "\"Orientation\"", "\"ResolutionUnit\"", "\"XResolution\"",  "\"YResolution\"",
+        "\"ICC Profile\"", "\"XMLPacket\"",      "\"RichTIFFIPTC\"", "\"Tag "};
+    return module != nullptr && std::strcmp(module, "_TIFFVSetField") == 0 &&
+           std::any_of(harmless.begin(), harmless.end(),
+                       [&](const char* name) { return message.find(name) != std::string_view::npos; });
+}
+
+int on_error(TIFF*, void* user, const char* module, const char* format, va_list arguments) {
     TiffState& state = state_of(user);
+    char message[sizeof state.message]{};
+    std::vsnprintf(message, sizeof message, format, arguments);
+    if (is_of_no_pixel(module, message)) {
+        return 1;
+    }
     if (!state.damaged) {
-        std::vsnprintf(state.message, sizeof state.message, format, arguments);
+        std::memcpy(state.message, message, sizeof message);
     }
     state.damaged = true;
     return 1;
@@ -84,11 +108,12 @@ Tiff open_tiff(TiffState& state) {
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(state.max_memory));
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), on_error, &state);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), on_warning, &state);
-    // m: no memory mapping; O: the strips' places are read only as they are needed
+    // O: the strips' places are read only as they are needed. The file counts as mapped, for it is in memory;
+    // and without that libtiff 4.5 takes tiles for damaged whose size is no multiple of 1 KiB.
     return Tiff(TIFFClientOpenExt(
-        "TIFF", "rmO", &state, on_read, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; }, on_seek,
+        "TIFF", "rO", &state, on_read, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; }, on_seek,
         [](thandle_t) { return 0; }, [](thandle_t handle) -> toff_t { return state_of(handle).bytes.size(); },
-        nullptr, nullptr, options.get()));
+        on_map, [](thandle_t, void*, toff_t) {}, options.get()));
 }
 
 /// Whether all strips or tiles and all that the directory points to stand within the file.
@@ -292,8 +317,20 @@ Failure refused_kind(const char* reason) {
     return {Status::unsupported, fmt::format("a kind of TIFF that is not read: {}", one_line(reason))};
 }
 
-/// What libtiff's conversion does not take.
-std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout) {
+/// What libtiff's conversion does not take, or takes for something else.
+std::optional<Failure> refuse(TIFF* tiff, const TiffLayout& layout, bool says_photometric) {
+    const bool grey =
+        layout.photometric == PHOTOMETRIC_MINISBLACK || layout.photometric == PHOTOMETRIC_MINISWHITE;
+    if (!says_photometric && layout.samples > 2) {
+        return refused_kind("it does not say what its samples mean");
+    }
+    if (layout.photometric == PHOTOMETRIC_MINISWHITE && layout.planar == PLANARCONFIG_SEPARATE &&
+        layout.samples > 1) {
+        return refused_kind("inverted grey with more samples in planes of their own");
+    }
+    if (layout.alpha && !grey && layout.photometric != PHOTOMETRIC_RGB) {
+        return refused_kind("an alpha channel that is neither of grey nor of RGB");
+    }
     if (!is_read(layout.compression)) {
         return Failure{Status::unsupported, fmt::format("a TIFF of compression {}", layout.compression)};
     }
@@ -320,6 +357,10 @@ Failure failure_of(const TiffState& state) {
 }  // namespace
 
 Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
+    if (bytes[2] == '+' || bytes[3] == '+') {
+        return image_failure(Status::unsupported,
+                             "a BigTIFF: only TIFF of the classic kind, up to 4 GiB, is read; convert it");
+    }
     const auto directory = TiffDirectory::first(bytes);
     if (!directory) {
         return image_failure(Status::truncated, "the TIFF ends before its directory does");
@@ -344,7 +385,7 @@ Decoded decode_tiff(Bytes bytes, const ImageLimits& limits) {
     if (layout.width != width || layout.height != height) {
         return tl::make_unexpected(failure_of(state));
     }
-    if (auto refused = refuse(tiff.get(), layout)) {
+    if (auto refused = refuse(tiff.get(), layout, directory->find(tiff_tag::photometric).has_value())) {
         return tl::make_unexpected(*std::move(refused));
     }
     cv::Mat bgra(static_cast<int>(height), static_cast<int>(width), CV_8UC4, cv::Scalar::all(0));

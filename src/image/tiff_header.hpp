@@ -43,8 +43,8 @@ class TiffDirectory {
 };
 
 namespace tiff_tag {
-inline constexpr std::uint16_t width = 256, height = 257, strip_offsets = 273, orientation = 274,
-                               strip_sizes = 279, tile_offsets = 324, tile_sizes = 325;
+inline constexpr std::uint16_t width = 256, height = 257, photometric = 262, strip_offsets = 273,
+                               orientation = 274, strip_sizes = 279, tile_offsets = 324, tile_sizes = 325;
 }
 
 /// The orientation in EXIF data, with or without "Exif\0\0" before it; 1 (upright) when it says none or

@@ -872,9 +872,10 @@ TEST_CASE("tiles far larger than their picture allocate nothing") {
     for (const int type : {CV_16UC1, CV_8UC3}) {
         CAPTURE(type);
         const cv::Mat pixel(1, 1, type, cv::Scalar::all(7));
-        // 32: libtiff 4.5 takes plain tiles for damaged when they are no multiple of 1 KiB.
-        CHECK(first_pixel(test::write_tiled_tiff(pixel, 32)) ==
-              pixels_of(test::write_tiff(pixel)).at<cv::Vec3b>(0, 0));
+        for (const int side : {16, 32}) {
+            CHECK(first_pixel(test::write_tiled_tiff(pixel, side)) ==
+                  pixels_of(test::write_tiff(pixel)).at<cv::Vec3b>(0, 0));
+        }
         CHECK(status_of(test::write_tiled_tiff(pixel, 60000)) == Status::corrupt);
     }
     rusage after{};
@@ -971,6 +972,41 @@ TEST_CASE("damage within a file is corrupt") {
     CHECK(accepted < 10);
 }
 
+TEST_CASE("a JPEG whose data run out of step is corrupt") {
+    const std::string jpeg =
+        test::encode(test::draw_lesion(256, 256), ".jpg", {cv::IMWRITE_JPEG_QUALITY, 97});
+    const std::size_t scan = jpeg.find("\xFF\xDA") + 20;
+    const std::size_t middle = scan + (jpeg.size() - scan) / 2;
+    CHECK(status_of(jpeg.substr(0, middle) + jpeg.substr(scan, 512) + jpeg.substr(middle)) ==
+          Status::corrupt);
+    CHECK(status_of(jpeg) == Status::ok);
+}
+
+TEST_CASE("TIFFs that would come out as another picture") {
+    const cv::Mat lesion = test::draw_lesion(64, 64);
+    const auto tag = [](int number) { return le16(number) + le16(3) + le32(1); };
+    const auto with = [&](std::string tiff, int number, const std::string& entry) {
+        const std::size_t at = tiff.find(tag(number));
+        REQUIRE(at != std::string::npos);
+        return tiff.replace(at, entry.size(), entry);
+    };
+    const std::string rgb = test::write_tiff(lesion);
+    CHECK(status_of(rgb) == Status::ok);
+    CHECK(status_of(with(rgb, 262, tag(263))) == Status::unsupported);  // says nothing of its three samples
+    CHECK(status_of(with(test::write_tiff(cv::Mat(8, 8, CV_16UC1, cv::Scalar(7))), 262, tag(263))) ==
+          Status::ok);
+    const std::string inverted = with(test::write_tiff(lesion, 2), 262, tag(262) + le32(0));
+    CHECK(status_of(with(inverted, 274, tag(284))) == Status::unsupported);  // planes of their own
+    cv::Mat bgra;
+    cv::cvtColor(lesion, bgra, cv::COLOR_BGR2BGRA);
+    CHECK(status_of(with(test::write_tiff_with_alpha(bgra, 2), 262, tag(262) + le32(5))) ==
+          Status::unsupported);
+    const auto big = load(std::string("II+\0\x08\0\0\0", 8) + std::string(100, '\0'));
+    REQUIRE_FALSE(big.has_value());
+    CHECK(big.error().status == Status::unsupported);
+    CHECK(big.error().message.find("BigTIFF") != std::string::npos);
+}
+
 TEST_CASE("what is wrong beside the picture is nobody's loss") {
     const cv::Mat lesion = test::draw_lesion(64, 64);
     const std::string png = test::encode(lesion, ".png");
@@ -983,6 +1019,9 @@ TEST_CASE("what is wrong beside the picture is nobody's loss") {
     const std::string padded =
         jpeg.substr(0, jpeg.size() - 2) + std::string(5, '\0') + jpeg.substr(jpeg.size() - 2);
     CHECK(difference(pixels_of(padded), pixels_of(jpeg)) == 0);
+    for (const int orientation : {0, 9, 65535}) {
+        CHECK(difference(pixels_of(test::write_tiff(lesion, orientation)), lesion) == 0);
+    }
 }
 
 TEST_CASE("a progressive JPEG without end") {
