@@ -44,11 +44,9 @@ void refuse_image_or_journal(const char* option, const std::string& file) {
         return;
     }
     if (file.ends_with(journal_ending) || is_journal(file)) {
-        throw Fatal(
-            ExitCode::usage,
-            fmt::format("{} {}: that is a journal of --resume, whose rows would be lost; name another "
-                        "file",
-                        option, file));
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{} {}: that is a journal of --resume, or the name of one; name another file",
+                                option, file));
     }
     const std::string lower = boost::algorithm::to_lower_copy(file, std::locale::classic());
     for (const std::string& extension : image_extensions()) {
@@ -69,10 +67,11 @@ void refuse_image_or_journal(const char* option, const std::string& file) {
 void refuse_file_with_journal(const char* option, const std::string& file) {
     struct stat status {};
     if (!file.empty() && stat(journal_path(file).c_str(), &status) == 0) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("{} {}: there is a journal of it, {}; go on with --resume, start over with "
-                                "--resume --force, or name another file",
-                                option, file, journal_path(file)));
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("{} {}: there is a journal of it, {}, and only --resume goes on with that (or "
+                        "starts over, with --force); name another file",
+                        option, file, journal_path(file)));
     }
 }
 

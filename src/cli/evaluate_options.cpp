@@ -138,6 +138,9 @@ void check(const EvaluateCommandOptions& command) {
     if (!command.images.empty() && command.report.empty()) {
         throw Fatal(ExitCode::usage, "--images goes with --report");
     }
+    if (!command.truth_options.metadata_id_column.empty() && command.truth_options.metadata.empty()) {
+        throw Fatal(ExitCode::usage, "--metadata-id-column goes with --metadata");
+    }
     std::vector<std::string> files = command.results;
     files.push_back(command.truth);
     files.push_back(command.truth_options.metadata);

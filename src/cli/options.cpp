@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cctype>
+#include <charconv>
 
 namespace skincheck::cli {
 namespace {
@@ -50,9 +50,14 @@ void add_running_options(CLI::App& app, CommonOptions& options) {
 void add_message_options(CLI::App& app, CommonOptions& options) {
     add_quiet_option(app, options.verbosity);
     app.add_flag_callback(
-           "-v,--verbose", [&options] { options.verbosity = Verbosity::verbose; },
+           "-v,--verbose",
+           [&options] {
+               if (options.verbosity == Verbosity::quiet) {  // whose turn came before
+                   throw Fatal(ExitCode::usage, "--quiet and --verbose exclude each other");
+               }
+               options.verbosity = Verbosity::verbose;
+           },
            "Say what is used, and name each failed input")
-        ->excludes("--quiet")
         ->group("Messages");
     app.add_flag_callback(
            "--no-progress", [&options] { options.progress = false; }, "Show no progress on the terminal")
@@ -74,14 +79,20 @@ void add_format_option(CLI::App& app, std::optional<Format>& format, const char*
         ->group("Output");
 }
 
+bool is_number(const std::string& text) {
+    double value = 0;
+    const char* end = text.data() + text.size();
+    return std::from_chars(text.data(), end, value).ptr == end;
+}
+
 void add_score_options(CLI::App& app, ScoreOptions& options) {
     app.add_option_function<std::string>(
            "--threshold",
            [&options](const std::string& text) {
-               if (std::isalpha(static_cast<unsigned char>(text[0])) != 0) {
-                   options.operating_point = text;  // whether there is one, the model tells
-               } else {
+               if (is_number(text)) {
                    options.threshold = parse_number(text, "--threshold", 0.0, 1.0);
+               } else {
+                   options.operating_point = text;  // whether there is one, the model tells
                }
            },
            "Malignant from here on: 0 to 1 or an operating point (default: the model's)")

@@ -6,16 +6,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace skincheck::cli {
@@ -47,92 +47,137 @@ class MappedItems final : public Selection {
 
 constexpr std::string_view header = "name,path\n";
 
-// Several runs may add to one map: a line that another one is writing is not taken for half a line.
-class Locked {
-  public:
-    explicit Locked(const Descriptor& file) : file_(file.get()) {
-        while (flock(file_, LOCK_EX) != 0 && errno == EINTR) {
-        }  // where a file system has no locks, it goes without
-    }
-    ~Locked() { flock(file_, LOCK_UN); }
-    Locked(const Locked&) = delete;
-    Locked& operator=(const Locked&) = delete;
-
-  private:
-    const int file_;
-};
-
 int open_map(const std::string& file) {
-    Descriptor map(
-        open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600));
-    if (map.get() < 0 && errno == ELOOP) {
+    struct stat status {};
+    const bool is_file = stat(file.c_str(), &status) != 0 || S_ISREG(status.st_mode);
+    const int access = is_file ? O_RDWR | O_CREAT : O_WRONLY;  // a FIFO waits for its reader
+    const int map = open(file.c_str(), access | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+    if (map < 0 && errno == ELOOP) {
         throw CannotWrite(
             fmt::format("cannot write {}: it is a symbolic link, behind which others may read the paths; "
-                        "name the file itself",
+                        "name a file or a FIFO",
                         file),
             ELOOP);
     }
-    if (map.get() < 0 && errno == EINTR) {
+    if (map < 0 && errno == EINTR) {
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    struct stat status {};
-    // It may have been there with other permissions; those of a device are not ours to change.
-    if (map.get() < 0 || fstat(map.get(), &status) != 0 ||
-        (S_ISREG(status.st_mode) && fchmod(map.get(), 0600) != 0)) {
+    if (map < 0) {
         fail_to_write(file, errno);
     }
-    return map.release();
+    return map;
 }
+
+// What a map holds, line by line. Where a kill or a full disk has cut it, half a record stands at the end;
+// other runs may have gone on behind it.
+class Reader {
+  public:
+    /// One line, with its end if it has one.
+    void line(std::string_view line) {
+        const bool has_end = line.ends_with('\n');
+        if (at_ == 0) {
+            is_map_ = has_end ? line == header : header.starts_with(line);
+            whole_ = has_end;
+        } else {
+            begin_record(line.substr(0, line.find(',')));
+            const auto quotes = std::count(line.begin(), line.end(), '"');
+            quoted_ ^= quotes % 2 != 0;
+            whole_ = has_end && !quoted_;
+        }
+        at_ += line.size();
+    }
+
+    bool is_map() const { return is_map_; }
+    /// Behind the last record that is whole.
+    std::uint64_t end() const { return whole_ ? at_ : start_; }
+    /// Of whole records, sorted.
+    std::vector<std::uint64_t> names() {
+        if (!whole_ && named_) {
+            names_.pop_back();
+        }
+        std::sort(names_.begin(), names_.end());
+        return std::move(names_);
+    }
+
+  private:
+    // Within a quoted path a line that begins with a name would be a coincidence.
+    void begin_record(std::string_view field) {
+        const auto name = name_bits(field);
+        if (quoted_ && !name) {
+            return;
+        }
+        if (quoted_ && named_) {  // the record before was cut: its path is told once more
+            names_.pop_back();
+        }
+        quoted_ = false;
+        start_ = at_;
+        named_ = name.has_value();
+        if (named_) {
+            names_.push_back(*name);
+        }
+    }
+
+    std::vector<std::uint64_t> names_;
+    std::uint64_t at_ = 0, start_ = 0;
+    bool is_map_ = true, whole_ = true;
+    bool quoted_ = false;  // a quote is open at the end of the last line
+    bool named_ = false;   // the last record has a name
+};
 
 }  // namespace
 
 PathMap::PathMap(std::string file) : file_(std::move(file)), descriptor_(open_map(file_)) {
-    const Locked locked(descriptor_);
     struct stat status {};
     if (fstat(descriptor_.get(), &status) != 0) {
         fail_to_write(file_, errno);
     }
-    if (S_ISREG(status.st_mode) && status.st_size > 0) {
-        read_names(static_cast<std::uint64_t>(status.st_size));
-    } else {
+    if (!S_ISREG(status.st_mode)) {  // its permissions are not ours to change
         write(std::string(header));
+        return;
     }
-}
-
-// Records end where a line ends outside of quotes. What stands behind the last one was cut, by a kill or a
-// full disk.
-void PathMap::read_names(std::uint64_t size) {
-    std::ifstream lines(file_, std::ios::binary);
-    std::string line;
-    const bool whole_header = std::getline(lines, line) && !lines.eof();
-    if (!header.starts_with(line) || (whole_header && line.size() + 1 != header.size())) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("--path-map {}: it holds something else than a map of paths; "
-                                "name another file",
-                                file_));
+    const std::uint64_t end = read_names();
+    if (fchmod(descriptor_.get(), 0600) != 0) {  // it may have been there with others
+        fail_to_write(file_, errno);
     }
-    std::uint64_t end = whole_header ? header.size() : 0, at = end;
-    std::size_t known = 0;  // names of whole records
-    bool quoted = false;
-    while (std::getline(lines, line) && !lines.eof()) {
-        at += line.size() + 1;
-        if (const auto name = name_bits(std::string_view(line).substr(0, line.find(','))); name && !quoted) {
-            names_.push_back(*name);
-        }
-        quoted ^= std::count(line.begin(), line.end(), '"') % 2 != 0;
-        if (!quoted) {
-            end = at;
-            known = names_.size();
-        }
-    }
-    names_.resize(known);
-    if (end < size && ftruncate(descriptor_.get(), static_cast<off_t>(end)) != 0) {
+    if (end < static_cast<std::uint64_t>(status.st_size) &&
+        ftruncate(descriptor_.get(), static_cast<off_t>(end)) != 0) {
         fail_to_write(file_, errno);
     }
     if (end == 0) {
         write(std::string(header));
     }
-    std::sort(names_.begin(), names_.end());
+}
+
+std::uint64_t PathMap::read_names() {
+    Reader reader;
+    std::string line;
+    std::array<char, 1U << 16U> block{};
+    for (std::size_t size = block.size(); size == block.size();) {
+        if (const int error = read_all(descriptor_, block.data(), block.size(), size); error != 0) {
+            throw CannotWrite(fmt::format("cannot read {}: {}; name another --path-map", file_,
+                                          std::generic_category().message(error)),
+                              error);
+        }
+        std::string_view rest(block.data(), size);
+        for (auto feed = rest.find('\n'); feed != std::string_view::npos; feed = rest.find('\n')) {
+            reader.line(line.append(rest.substr(0, feed + 1)));
+            line.clear();
+            rest.remove_prefix(feed + 1);
+        }
+        line.append(rest);
+    }
+    if (!line.empty()) {
+        reader.line(line);
+    }
+    if (!reader.is_map()) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("--path-map {}: it holds something else than a map of paths; "
+                                "name another file",
+                                file_));
+    }
+    const std::uint64_t end = reader.end();
+    names_ = reader.names();
+    return end;
 }
 
 void PathMap::add(const Item& item) const {
@@ -140,7 +185,6 @@ void PathMap::add(const Item& item) const {
     if (name && std::binary_search(names_.begin(), names_.end(), *name)) {
         return;
     }
-    const Locked locked(descriptor_);
     write(fmt::format("{},{}\n", item.written(), csv_field(item.path)));
 }
 

@@ -23,7 +23,7 @@ class PathMap {
     void add(const Item& item) const;
 
   private:
-    void read_names(std::uint64_t size);
+    std::uint64_t read_names();  // answers where the last whole record ends
     void write(const std::string& line) const;
 
     const std::string file_;

@@ -131,19 +131,21 @@ Settings settings_of(const ScoreOptions& options, const Provenance& provenance) 
 
 // Nothing when another run writes this output.
 std::optional<JournalLock> lock_for(const ScoreOptions& options, const Cancellation& cancellation) {
+    const std::string file = resolve_links(options.output);
     struct stat status {};
-    if (stat(options.output.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    if (lstat(file.c_str(), &status) == 0 &&
+        !S_ISREG(status.st_mode)) {  // what is still a link is /dev/stdout
         throw Fatal(ExitCode::usage,
                     fmt::format("--resume: {} is no file that can be gone on with", options.output));
     }
     // SQLite puts a file of its own beside the journal, NAME.skincheck-journal, and no name has more than 255
     // bytes.
     constexpr std::size_t longest_name = 255 - std::string_view(".skincheck-journal").size();
-    if (options.output.size() - (options.output.rfind('/') + 1) > longest_name) {
+    if (file.size() - (file.rfind('/') + 1) > longest_name) {
         throw Fatal(
             ExitCode::usage,
             fmt::format("--resume: the name of {} is too long for a journal beside it; {} bytes are the most",
-                        options.output, longest_name));
+                        file, longest_name));
     }
     return lock_journal(options.output, options.wait_for_lock, cancellation);
 }

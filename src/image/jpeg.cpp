@@ -75,8 +75,13 @@ bool is_padding(const JpegState& state, int count) {
         return true;  // libjpeg's own end marker, behind a file that is cut
     }
     const auto skipped = std::min<std::ptrdiff_t>(count, end - begin);
-    return std::count_if(end - skipped, end, [](JOCTET byte) { return byte != 0x00 && byte != 0xFF; }) <=
-           most_others;
+    if (skipped < 1) {
+        return true;
+    }
+    const JOCTET last = end[-1];  // some other byte than these two, again and again
+    return std::count_if(end - skipped, end, [last](JOCTET byte) {
+               return byte != 0x00 && byte != 0xFF && byte != last;
+           }) <= most_others;
 }
 
 /// Every warning that libjpeg knows, by whether pixels are lost.
@@ -108,7 +113,7 @@ void on_warning(j_common_ptr info) {
             keep_message(info);
             break;
         case JWRN_EXTRANEOUS_DATA:
-            if (!is_padding(state, info->err->msg_parm.i[0])) {
+            if (state.info.input_scan_number > 0 && !is_padding(state, info->err->msg_parm.i[0])) {
                 state.damaged = true;
                 keep_message(info);
             }

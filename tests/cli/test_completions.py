@@ -49,6 +49,10 @@ class Completions(SkincheckTest):
         self.assertEqual("", done.stderr)
         return sorted(line for line in done.stdout.split("\n") if line)
 
+    def test_behind_a_flag_comes_what_comes_anywhere(self):
+        for flag in ("-q", "-v", "--hidden"):
+            self.assertEqual(["--output"], self.bash(flag, "--ou"))
+
     def test_they_are_what_generate_writes(self):
         done = subprocess.run(
             [sys.executable, "-B", FOLDER / "generate", EXECUTABLE, "--check"],

@@ -187,6 +187,8 @@ class Input(EvaluateTest):
         options = ["--truth", "truth.csv", "--metadata", "meta.csv", "scores.csv", "--bootstrap", "0", "--by", "sex"]
         self.refused(2, "meta.csv: which column .*; name it with --metadata-id-column", *options)
         self.refused(2, 'meta.csv: --metadata-id-column "x": no such column', *options, "--metadata-id-column", "x")
+        self.refused(2, "--metadata-id-column goes with --metadata", "--truth", "truth.csv", "scores.csv",
+                     "--metadata-id-column", "photo")
         result = self.evaluate(*options, "--metadata-id-column", "photo")
         self.assertEqual(0, result.code, result)
         self.assertIn(b"female", result.stdout)

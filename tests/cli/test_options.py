@@ -121,16 +121,16 @@ class CommandLine(SkincheckTest):
         spec = json.loads(self.read("model/model.json"))
         spec["operating_points"] = [
             {"name": name, "threshold": threshold, "sensitivity": 0.5, "specificity": 0.5}
-            for name, threshold in (("sensitivity-90", 0.25), ("youden", 0.75))
+            for name, threshold in (("sensitivity-90", 0.25), ("youden", 0.75), ("90-\u00e4", 0.3))
         ]
         self.write("model/model.json", json.dumps(spec))
         score = ["--model", "model/", "-q", "a.png", "--threshold"]
         for names, threshold in ((["youden"], 0.75), (["youden", "--threshold", "sensitivity-90"], 0.25),
-                                 (["youden", "--threshold", "0.1"], 0.1)):
+                                 (["youden", "--threshold", "0.1"], 0.1), (["90-\u00e4"], 0.3)):
             label = "malignant" if float(SCORES[WHITE]) >= threshold else "benign"
             expected = HEADER + row("a.png", SCORES[WHITE], label, threshold=str(threshold))
             self.assert_ok(self.run_skincheck(*score, *names), expected)
-        self.assert_fails_with(self.run_skincheck(*score, "Youden"), USAGE, "which has sensitivity-90, youden")
+        self.assert_fails_with(self.run_skincheck(*score, "Youden"), USAGE, "which has sensitivity-90, youden, 90-")
 
     def test_quiet_and_verbose_exclude_each_other(self):
         self.assert_fails_with(self.score("a.png", "-q", "-v"), USAGE)

@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import os
+import shutil
 import stat
+import subprocess
 
 import harness
-from harness import SkincheckTest, csv_rows
+from harness import EXECUTABLE, MODELS, SkincheckTest, csv_rows, environment
 from images import png
 
 NAME = "Doe_Jane_1970"
@@ -110,9 +112,33 @@ class Anonymised(SkincheckTest):
                 self.score(*arguments)
                 self.assertEqual(whole, self.read("map.csv"))
 
+    def test_behind_half_a_record_of_a_map_nothing_is_lost(self):
+        half = b"name,path\n" + b"0" * 32 + b',"odd/a,\n'  # to which another run went on adding
+        others = b"".join(hashed(f"far/{number}").encode() + f",far/{number}\n".encode() for number in range(5))
+        self.write("map.csv", half + others)
+        self.score("--anonymise-paths", "key", "-q", "--path-map", "map.csv", "drop")
+        self.assertTrue(self.read("map.csv").startswith(half + others))
+        self.assertEqual(9, self.read("map.csv").count(b"\n"))
+
+    def test_a_map_that_cannot_be_read_stays(self):
+        arguments = ["--anonymise-paths", "key", "-q", "--path-map", "map.csv", "drop"]
+        self.score(*arguments)
+        before = self.read("map.csv")
+        command = ["strace", "-f", "-o", "/dev/null", "-P", self.path("map.csv"), "-e", "inject=read:error=EIO"]
+        command += [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), *arguments]
+        if shutil.which("strace") is None or harness.sanitized():
+            self.skipTest("strace is not there, or does not go with a sanitizer")
+        result = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, check=False)
+        if b"ptrace" in result.stderr.lower():
+            self.skipTest("strace may not trace here")
+        self.assertEqual(4, result.returncode, result)
+        self.assertIn(b"cannot read map.csv", result.stderr)
+        self.assertEqual(before, self.read("map.csv"))
+
     def test_keys_and_maps_that_cannot_be_used(self):
         self.write("short", "x" * 15)
         self.write("key2", "x" * 40)
+        os.chmod(self.path("key2"), 0o644)
         os.symlink("map.csv", self.path("link"))
         for arguments, code, text in (
             (["--anonymise-paths", "short"], 2, "15 bytes"),
@@ -128,6 +154,7 @@ class Anonymised(SkincheckTest):
         ):
             with self.subTest(arguments):
                 self.assert_fails_with(self.score(*arguments, "drop"), code, text)
+        self.assertEqual(0o644, stat.S_IMODE(os.stat(self.path("key2")).st_mode))
 
 
 class Permissions(SkincheckTest):

@@ -250,19 +250,24 @@ class Refusals(ResumeTest):
     def test_a_name_that_leaves_no_room_for_the_journals(self):
         self.write("a.png", png())
         self.assert_fails_with(self.score("--resume", "-o", "n" * 238, "a.png"), 2, "237 bytes are the most")
+        os.symlink("n" * 238, self.path("link"))
+        self.assert_fails_with(self.score("--resume", "-o", "link", "a.png"), 2, "237 bytes are the most")
         self.assert_ok(self.score("--resume", "-o", "n" * 237, "a.png"))
         self.assertNotIn("n" * 238 + ".skincheck", self.listing())
 
     def test_nothing_else_is_written_over_a_journal_or_its_rows(self):
         self.write_images(2)
         self.write("truth.csv", "image,label\n0000,1\n0001,0\n")
+        self.score("--shard", "1/1", "-o", "part.csv", "drop")
         self.write("key", "k" * 32)
         self.resume("drop")
         os.symlink("r.csv", self.path("link.csv"))
         with open(self.path("r.csv.skincheck"), "rb") as journal:
             self.write("other.name", journal.read())
         before = {name: self.read(name) for name in ("r.csv", "r.csv.skincheck", "other.name")}
-        evaluate = ["evaluate", "--truth", "truth.csv", "r.csv", "--bootstrap", "0"]
+        self.write("scores.csv", self.read("r.csv"))
+        self.assertEqual(0, self.run_skincheck("merge", "part.csv").code)
+        evaluate = ["evaluate", "--truth", "truth.csv", "scores.csv", "--bootstrap", "0"]
         score = [f"--model={MODELS}/tiny-sigmoid", "drop"]
         for name in ("r.csv.skincheck", "other.name", "r.csv", "link.csv"):
             for command in (
@@ -270,11 +275,11 @@ class Refusals(ResumeTest):
                 [*score, "--anonymise-paths", "key", "--resume", "-o", "new.csv", "--path-map", name],
                 [*evaluate, "-o", name],
                 [*evaluate, "--report", name],
-                ["merge", "truth.csv", "-o", name],
+                ["merge", "part.csv", "-o", name],
             ):
                 with self.subTest(command):
                     result = self.run_skincheck(*command)
-                    self.assertEqual(2, result.code, result)
+                    self.assert_fails_with(result, 2, "journal")
                     self.assertEqual(before, {name: self.read(name) for name in before})
         os.remove(self.path("drop/0000.png"))
         self.write("drop/2.png", png())
@@ -327,6 +332,9 @@ class Refusals(ResumeTest):
         self.assert_refuses(self.score("--resume", "-o", "fifo", "drop"), "fifo")
         self.need_device("/dev/null")
         self.assert_refuses(self.score("--resume", "-o", "/dev/null", "drop"), "/dev/null")
+        with open(self.path("out"), "wb") as out:
+            result = self.score("--resume", "-o", "/dev/stdout", "drop", stdout=out)
+        self.assertEqual((2, b""), (result.code, self.read("out")), result)
 
 
 class OneAtATime(ResumeTest):

@@ -1019,6 +1019,13 @@ TEST_CASE("what is wrong beside the picture is nobody's loss") {
     const std::string padded =
         jpeg.substr(0, jpeg.size() - 2) + std::string(5, '\0') + jpeg.substr(jpeg.size() - 2);
     CHECK(difference(pixels_of(padded), pixels_of(jpeg)) == 0);
+    const std::string blank =
+        jpeg.substr(0, jpeg.size() - 2) + std::string(64, ' ') + jpeg.substr(jpeg.size() - 2);
+    CHECK(difference(pixels_of(blank), pixels_of(jpeg)) == 0);
+    const std::size_t tables = jpeg.find("\xFF\xDB");
+    const std::string text = "What stands between two segments before any data begin is no pixel.";
+    const std::string odd = jpeg.substr(0, tables) + text + jpeg.substr(tables);
+    CHECK(difference(pixels_of(odd), pixels_of(jpeg)) == 0);
     for (const int orientation : {0, 9, 65535}) {
         CHECK(difference(pixels_of(test::write_tiff(lesion, orientation)), lesion) == 0);
     }
