@@ -1,11 +1,15 @@
 #include "skincheck/classify.hpp"
 
+#include "classify/batch.hpp"
+
 #include <fmt/format.h>
 #include <opencv2/core/cuda.hpp>
 #include <opencv2/dnn.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <vector>
 
@@ -43,10 +47,14 @@ std::int64_t values_of(const cv::dnn::MatShape& shape) {
     return values;
 }
 
-// CUDA and cuDNN have words for it, and no code of OpenCV's.
-bool is_lack_on_card(const cv::Exception& error) {
-    return error.err.find("out of memory") != std::string::npos ||
-           error.err.find("ALLOC_FAILED") != std::string::npos;
+// CUDA and cuDNN have words for it, and no code of OpenCV's, which itself leaves away all algorithms that
+// want more memory than there is.
+bool is_lack_of_memory(const cv::Exception& error) {
+    constexpr std::array words{"out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED",
+                               "did not return a suitable algorithm"};
+    return error.code == cv::Error::StsNoMem ||
+           std::any_of(words.begin(), words.end(),
+                       [&](const char* some) { return error.err.find(some) != std::string::npos; });
 }
 
 class DnnClassifier : public Classifier {
@@ -65,23 +73,47 @@ class DnnClassifier : public Classifier {
         }
     }
 
+    // When a card is lost, giving its memory back throws from within OpenCV's destructors, which would end
+    // the process: then its memory is nobody's any more.
+    ~DnnClassifier() override {
+        if (!target_.device.cuda) {
+            return;
+        }
+        try {
+            cv::cuda::setDevice(target_.device.index);
+            cv::cuda::DeviceInfo(target_.device.index).freeMemory();
+        } catch (const std::exception&) {
+            [[maybe_unused]] const cv::dnn::Net* kept = std::make_unique<cv::dnn::Net>(net_).release();
+        }
+    }
+    DnnClassifier(const DnnClassifier&) = delete;
+    DnnClassifier& operator=(const DnnClassifier&) = delete;
+
     cv::Mat classify(const cv::Mat& blob) override {
+        const int images = blob.size[0];
         cv::Mat outputs;
+        int computed = images;
         try {
             if (target_.device.cuda) {
                 // Belongs to the thread, and a thread is free to come with any net.
                 cv::cuda::setDevice(target_.device.index);
+                computed = std::max(images, placed_for_);
             }
-            net_.setInput(blob, input_.name);
+            net_.setInput(computed > images ? filled_up(blob, computed) : blob, input_.name);
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
         } catch (const cv::Exception& error) {
+            placed_for_ = 0;
+            if (computed > images && is_lack_of_memory(error)) {
+                return classify(blob);  // there may be room for it alone
+            }
             fail(fmt::format(R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}")",
-                             CV_VERSION, target_.name(), blob.size[0], input_.name, output_),
+                             CV_VERSION, target_.name(), computed, input_.name, output_),
                  error);
         }
         const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);
-        expect_shape(shape, blob.size[0]);
-        return outputs.reshape(1, blob.size[0]);
+        expect_shape(shape, computed);
+        placed_for_ = computed;
+        return outputs.reshape(1, computed).rowRange(0, images);
     }
 
   private:
@@ -91,7 +123,7 @@ class DnnClassifier : public Classifier {
 
     // Memory that is short says nothing of the network: the next image may be smaller, or have more room.
     [[noreturn]] void fail(const std::string& what, const cv::Exception& error) const {
-        if (error.code == cv::Error::StsNoMem || is_lack_on_card(error)) {
+        if (is_lack_of_memory(error)) {
             throw std::bad_alloc();
         }
         fail(fmt::format("{}: {}", what, one_line(error.err.empty() ? error.what() : error.err)));
@@ -200,6 +232,7 @@ class DnnClassifier : public Classifier {
     std::string output_;
     int classes_;
     cv::dnn::Net net_;
+    int placed_for_ = 0;  // images; on a card another number costs more than a whole batch does
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "skincheck/prepare.hpp"
 
+#include "classify/batch.hpp"
 #include "fake_classifier.hpp"
 
 #include <doctest/doctest.h>
@@ -142,6 +143,22 @@ TEST_CASE("batches of any size give the scores of single images, in order") {
             for (int n = 0; n < size; ++n) {
                 CHECK(cv::norm(outputs.row(n), singles[static_cast<std::size_t>(n)], cv::NORM_INF) < 1e-6);
             }
+        }
+    }
+}
+
+TEST_CASE("a blob is filled up by its last image") {
+    cv::Mat blob(std::vector<int>{2, 3, 4, 5}, CV_32F);
+    for (int i = 0; i < 120; ++i) {
+        blob.ptr<float>()[i] = static_cast<float>(i);
+    }
+    for (const int count : {2, 3, 7}) {
+        const cv::Mat filled = filled_up(blob, count);
+        REQUIRE(std::vector<int>(filled.size.p, filled.size.p + filled.dims) ==
+                std::vector<int>{count, 3, 4, 5});
+        for (int image = 0; image < count; ++image) {
+            const float* given = blob.ptr<float>(std::min(image, 1));
+            CHECK(std::equal(given, given + 60, filled.ptr<float>(image)));
         }
     }
 }

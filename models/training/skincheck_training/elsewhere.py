@@ -99,7 +99,8 @@ def learn(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as work:
         trained = _learned(network, task, settings, pathlib.Path(work), about["origin"], options)
         for name in ("train.log", "curves.png"):
-            shutil.copyfile(pathlib.Path(work) / name, options.results / name)
+            if (pathlib.Path(work) / name).exists():  # not where drawing them is what failed
+                shutil.copyfile(pathlib.Path(work) / name, options.results / name)
     for machine in trained.machines:  # what else is not as the settings say
         machine["pixels"] = pixels
         if math.isfinite(options.seconds):
@@ -122,7 +123,8 @@ def _learned(network, task: Task, settings: Settings, work: pathlib.Path, origin
         return train(network, task, settings, work, origin, options.workers, options.seconds)
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        trained = best_so_far(network, work)
+        # After some errors nothing of a card can be read any more.
+        trained = best_so_far(network.to_empty(device="cpu"), work)
         if trained is None:
             raise
         print(f"training ended by {type(error).__name__}: what comes back is the best of the last checkpoint", file=sys.stderr)
