@@ -113,7 +113,8 @@ void refuse_writing_where_it_reads(const PreprocessOptions& options) {
     const fs::path output = fs::canonical(options.output, error);
     for (const std::string& path : options.common.input.paths) {
         const std::string png = output_path(options.output, path);
-        const fs::path read = fs::canonical(path, error);
+        // Newer Boosts leave a slash where it was at the end.
+        const fs::path read = fs::canonical(path, error).remove_trailing_separator();
         if (error || !fs::is_directory(read, error)) {
             continue;
         }
