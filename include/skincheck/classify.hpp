@@ -18,8 +18,8 @@ class Classifier {
   public:
     virtual ~Classifier() = default;
 
-    /// CV_32F N×3×H×W → CV_32F N×K raw network outputs, K the number of classes. Throws Fatal (model), or
-    /// std::bad_alloc, after which it can be used again.
+    /// CV_32F N×3×H×W → CV_32F N×K raw network outputs, K the number of classes, which stay as they are when
+    /// it is used again. Throws Fatal (model), or std::bad_alloc, after which it can be used again.
     virtual cv::Mat classify(const cv::Mat& blob) = 0;
 };
 

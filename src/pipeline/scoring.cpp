@@ -179,8 +179,7 @@ std::optional<cv::Mat> classify_together(ClassifierPool& pool, const std::vector
         return std::nullopt;
     }
     const auto classifier = pool.take();
-    return if_memory_suffices(
-        [&] { return classifier->classify(*blob).clone(); });  // what it gives is its own
+    return if_memory_suffices([&] { return classifier->classify(*blob); });
 }
 
 // 1×K outputs for each image, as many at a time as memory has room for; an empty one where it has none.

@@ -151,6 +151,13 @@ class OneByOne(SkincheckTest):
         result = self.score("black.png", "white.png", "black.png", model="tiny-nan")
         self.assert_statuses(result, ("black.png", "ok"), ("white.png", "model_error"), ("black.png", "ok"))
 
+    def test_no_number_for_any_image(self):
+        self.write("white.png", png(WHITE))
+        result = self.score("white.png", "white.png", "-o", "r.csv", model="tiny-nan")
+        self.assertEqual(3, result.code)
+        self.assertIn(b"error: the network gave no finite number for any image", result.stderr)
+        self.assertEqual(["model_error"] * 2, [row["status"] for row in csv_rows(self.read("r.csv"))])
+
 
 class CutJpeg(SkincheckTest):
     def setUp(self):

@@ -78,6 +78,33 @@ class Output(EvaluateTest):
         self.assertEqual(-0.25, found["comparison"]["difference"]["value"])
 
 
+class Clusters(EvaluateTest):
+    """Forty lesions of five images with the same truth and score: drawn one by one they would tell five times as much."""
+
+    def setUp(self):
+        super().setUp()
+        truth, first, second = ["image,malignant,lesion_id,sex"], ["path,malignancy"], ["path,malignancy"]
+        for lesion in range(40):
+            for image in range(5):
+                name, malignant, sex = f"{lesion}-{image}", lesion % 2, ("female", "male")[lesion // 2 % 2]
+                truth.append(f"{name},{malignant},{lesion},{sex}")
+                first.append(f"{name},{(lesion * 7 % 40 + 12 * malignant) / 60:.3f}")
+                second.append(f"{name},{(lesion * 11 % 40 + 6 * malignant) / 60:.3f}")
+        for name, lines in (("truth.csv", truth), ("first.csv", first), ("second.csv", second)):
+            self.write(name, "\n".join([*lines, ""]))
+
+    def widths(self, *options: str) -> list[float]:
+        found = self.figures("first.csv", "second.csv", "--bootstrap", "400", "--by", "sex", *options)
+        one = found["evaluations"][0]
+        figures = [one["figures"]["roc_auc"], one["groups"][0]["figures"]["roc_auc"], found["comparison"]["difference"]]
+        return [figure["high"] - figure["low"] for figure in figures]
+
+    def test_images_of_one_lesion_are_drawn_together(self):
+        self.assertEqual(self.widths(), self.widths("--cluster", "lesion_id"))
+        for together, alone in zip(self.widths(), self.widths("--cluster", "none"), strict=True):
+            self.assertGreater(together, 1.6 * alone)  # the square root of five is 2.2
+
+
 class Input(EvaluateTest):
     def test_what_skincheck_writes_in_each_format(self):
         for name, colour in (("a", WHITE), ("b", BLACK), ("c", BLUE), ("d", GREEN)):
@@ -85,10 +112,14 @@ class Input(EvaluateTest):
         self.write("broken.png", b"no image")
         for ending in ("csv", "json", "jsonl"):
             with self.subTest(ending):
-                self.score("a.png", "b.png", "broken.png", "c.png", "d.png", "-o", f"out.{ending}")
+                arguments = ["a.png", "b.png", "broken.png", "c.png", "d.png", "-o", f"out.{ending}"]
+                self.score("--threshold", "0.2", *arguments)
                 found = self.figures(f"out.{ending}")["evaluations"][0]
                 self.assertEqual(harness.model_id(), found["model"])
                 self.assertFalse(found["threshold_assumed"])
+                self.assertEqual(0.2, found["threshold"])
+                # White and blue are called malignant, of which a and d are: at 0.5 it would be white alone.
+                self.assertEqual({"tp": 1, "fp": 1, "fn": 1, "tn": 1}, found["figures"]["confusion"])
                 self.assertEqual(4, found["figures"]["cases"])
                 self.assertEqual([["broken"]], [[name[:6] for name in f["names"]] for f in found["left_out"]])
 
@@ -257,6 +288,13 @@ class Input(EvaluateTest):
         self.assertEqual([{"what": "unknown truth", "count": 2, "names": ["c", "d"]}], found["truth"]["left_out"])
         found = self.figures("scores.csv", "--positive", "melanoma,Indeterminate", truth="labels.csv")
         self.assertEqual(["c"], found["truth"]["left_out"][0]["names"])
+
+    def test_by_the_diagnoses_of_a_table_with_a_column_for_each(self):
+        self.write("classes.csv", "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\na,1,0,0,0,0,0,0\nb,0,1,0,0,0,0,0\n"
+                                  "c,0,1,0,0,0,0,0\nd,0,0,1,0,0,0,0\n")
+        found = self.figures("scores.csv", "--by", "diagnosis", truth="classes.csv")
+        groups = {group["value"]: group["figures"]["cases"] for group in found["evaluations"][0]["groups"]}
+        self.assertEqual({"MEL": 1, "NV": 2, "BCC": 1}, groups)
 
     def test_a_label_with_a_comma(self):
         self.write("labels.csv", b'image,diagnosis\na,"Melanoma, NOS"\nb,Nevus\nc,Nevus\nd,BCC\n')

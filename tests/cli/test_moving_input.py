@@ -172,22 +172,26 @@ class BetweenTwoReads(SkincheckTest):
 
     def changed_by(self, change) -> dict:
         """The row of a.bmp, white at first, to which `change` happens in the middle."""
+        return self.rows_and_messages(change)[0][0]
+
+    def rows_and_messages(self, change, *options: str) -> tuple[list[dict], str]:
         path = self.write("a.bmp", self.picture(WHITE))
+        os.utime(path, (1e9, 1e9))
         trace = self.path("trace")
         traced = ["strace", "-f", "-qq", "-o", trace, "-P", path, "-e", "trace=read"]
         traced += ["-e", f"inject=read:delay_enter={DELAY}:when=2"]
-        command = [*traced, harness.EXECUTABLE, "-q", "--model", str(harness.MODELS / "tiny-sigmoid"), path]
+        command = [*traced, harness.EXECUTABLE, *options, "--model", str(harness.MODELS / "tiny-sigmoid"), path]
         with subprocess.Popen(
-            command, env=harness.environment(ASAN_OPTIONS="detect_leaks=0"), stdout=subprocess.PIPE
+            command, env=harness.environment(ASAN_OPTIONS="detect_leaks=0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as child:
             while not (os.path.exists(trace) and b"read(" in self.read("trace")):
                 self.assertIsNone(child.poll())
                 time.sleep(0.002)
             change(path)
             changed_at = time.monotonic()
-            found = csv_rows(child.communicate(timeout=harness.PATIENCE)[0])[0]
+            printed, told = child.communicate(timeout=harness.PATIENCE)
         self.assertGreater(time.monotonic() - changed_at, 0.01)
-        return found
+        return csv_rows(printed), told.decode()
 
     def test_it_is_replaced(self):
         def replace(path: str) -> None:
@@ -206,13 +210,18 @@ class BetweenTwoReads(SkincheckTest):
         found = self.changed_by(lambda _: self.write("a.bmp", self.picture(BLACK)[:5000]))
         self.assertEqual("", found["malignancy"], found)
 
-    def test_it_is_written_over_in_place(self):
-        def write_over(path: str) -> None:
-            with open(path, "r+b") as file:
-                file.write(self.picture(BLACK))
+    def write_over(self, path: str) -> None:
+        with open(path, "r+b") as file:
+            file.write(self.picture(BLACK))
 
-        found = self.changed_by(write_over)
+    def test_it_is_written_over_in_place(self):
+        found = self.changed_by(self.write_over)
         self.assertEqual(("changed", ""), (found["status"], found["malignancy"]), found)
+
+    def test_with_settle_it_has_no_row_and_is_counted(self):
+        rows, told = self.rows_and_messages(self.write_over, "--settle", "60")
+        self.assertEqual([], rows)
+        self.assertIn("1 left for the next run", told)
 
 
 if __name__ == "__main__":

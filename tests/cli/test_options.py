@@ -1,6 +1,7 @@
 """The options: what they accept and refuse, each with one line; devices; messages; progress on a terminal."""
 
 import json
+import math
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 
 import harness
+import onnx_bytes as onnx
 from harness import (
     EXECUTABLE,
     HEADER,
@@ -19,7 +21,8 @@ from harness import (
     row,
     without_time,
 )
-from images import BLACK, SCORES, WHITE, drawn, png
+from hostile import Hostile
+from images import BLACK, SCORES, WHITE, drawn, png, png_of
 
 USAGE, UNUSABLE = 2, 3
 SUMMARY = "skincheck: 1 image: 1 scored (1 malignant, 0 benign), 0 failed; TIME\n"
@@ -257,6 +260,41 @@ class Devices(SkincheckTest):
 
     def test_what_is_no_precision(self):
         self.assert_fails_with(self.score("a.png", "--precision", "bogus"), USAGE, "--precision")
+
+
+class Sides(Hostile):
+    """--tta with a network that sees the left half alone."""
+
+    def setUp(self):
+        super().setUp()
+        left = [1.0 if place % 16 < 8 else 0.0 for place in range(16 * 16)]
+        weights = onnx.floats("weights", [1, 768], [value / 128 for value in left] + [0.0] * 512)
+        nodes = [
+            onnx.node("Flatten", ["input"], ["flat"], axis=1),
+            onnx.node("Gemm", ["flat", "weights"], ["logit"], transB=1),
+            onnx.node("Sigmoid", ["logit"], ["output"]),
+        ]
+        self.spec["golden"]["tolerance"] = {"cpu-fp32": 1}  # its answers are those of another network
+        self.package(onnx.model(nodes, [weights]))
+
+    def test_an_image_that_is_not_square_has_no_quarter_turns(self):
+        self.spec["input"]["width"] = 8
+        self.spec["preprocess"] = [{"op": "resize", "mode": "squash", "width": 8, "height": 16, "interpolation": "area"}]
+        self.package(onnx.tiny())
+        self.assert_fails_with(self.run_skincheck("--model", "model/", "--tta", "8", "a.png"), USAGE, "use --tta 4")
+
+    def test_views_are_other_sides_of_the_image(self):
+        self.write("a.png", png_of([[WHITE] * 8 + [BLACK] * 8] * 16))
+        whole = {}
+        for views in (1, 2, 4, 8):
+            result = self.run_skincheck("--model", "model/", "--tta", str(views), "a.png")
+            self.assertEqual(0, result.code, result)
+            whole[views] = float(csv_rows(result.stdout)[0]["malignancy"])
+        left, right, both = (1 / (1 + math.exp(-logit)) for logit in (2, -2, 0))  # white is 2, black -2 for the network
+        self.assertAlmostEqual(left, whole[1], places=5)
+        self.assertAlmostEqual((left + right) / 2, whole[2], places=5)
+        self.assertAlmostEqual((left + right) / 2, whole[4], places=5)
+        self.assertAlmostEqual((left + right + 2 * both) / 4, whole[8], places=5)
 
 
 class Views(SkincheckTest):

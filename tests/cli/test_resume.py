@@ -202,15 +202,31 @@ class Refusals(ResumeTest):
         self.assertEqual(before, self.read("r.csv"))
         self.assert_ok(self.resume("drop"))
 
-    def test_another_preprocessing_with_the_same_network(self):
+    def test_the_same_network_in_another_package(self):
+        for model, change, told in (
+            ("tiny-sigmoid", lambda spec: spec["preprocess"][0].update(interpolation="linear"), "preprocessing"),
+            ("tiny-sigmoid", lambda spec: spec.update(calibration={"kind": "temperature", "temperature": 2}), "calibration"),
+            ("tiny-softmax", lambda spec: spec["output"].update(malignant=spec["output"]["classes"][:1]), "classes"),
+        ):
+            with self.subTest(told):
+                self.assert_ok(self.score("--resume", "--force", "-o", "r.csv", "drop", model=model))
+                spec = harness.model_spec(model)
+                before = json.dumps(spec)
+                change(spec)
+                self.assertNotEqual(before, json.dumps(spec))
+                self.write("other/model.json", json.dumps(spec))
+                with open(MODELS / model / "model.onnx", "rb") as file:
+                    self.write("other/model.onnx", file.read())
+                result = self.run_skincheck("--model", "./other", "--resume", "-o", "r.csv", "drop")
+                self.assert_refuses(result, "r.csv", told, "--force")
+
+    def test_another_precision(self):
         self.resume("drop")
-        spec = harness.model_spec("tiny-sigmoid")
-        spec["preprocess"][0]["interpolation"] = "linear"
-        self.write("other/model.json", json.dumps(spec))
-        with open(MODELS / "tiny-sigmoid/model.onnx", "rb") as file:
-            self.write("other/model.onnx", file.read())
-        result = self.run_skincheck("--model", "./other", "--resume", "-o", "r.csv", "drop")
-        self.assert_refuses(result, "r.csv", "preprocessing", "--force")
+        with sqlite3.connect(self.path("r.csv.skincheck")) as database:
+            changed = database.execute("UPDATE settings SET value = 'fp16' WHERE name = 'precision'").rowcount
+        database.close()
+        self.assertEqual(1, changed)
+        self.assert_refuses(self.resume("drop"), "its rows were made with precision fp16, and this run has fp32")
 
     def test_force_starts_over(self):
         self.resume("drop")
@@ -392,6 +408,14 @@ class Settling(ResumeTest):
             with self.subTest(time_):
                 rows = csv_rows(self.score("--since", time_, "drop").stdout)
                 self.assertEqual([f"drop/{name}.png" for name in names], [row["path"] for row in rows])
+
+    def test_since_is_local_time(self):
+        os.utime(self.write("drop/old.png", png()), (1e9, 1e9))  # 01:46:40 UTC
+        for time_, count in (("2001-09-09T10:46", 1), ("2001-09-09 10:47", 0), ("2001-09-09T10:46:40", 1),
+                             ("2001-09-09 10:46:41", 0)):
+            with self.subTest(time_):
+                result = self.score("--since", time_, "drop", env={"TZ": "UTC-9"})
+                self.assertEqual(count, len(csv_rows(result.stdout)), result)
 
     def test_since_takes_a_file_of_centuries_from_now(self):
         os.utime(self.write("drop/to-come.png", png()), (10_413_792_000, 10_413_792_000))  # the year 2300

@@ -176,6 +176,8 @@ class Refused(ShardsTest):
         for change, told in (
             ({"threshold": 0.3}, "at its head the threshold is 0.3, and 0.5 in its rows"),
             ({"model": head["model"] | {"name": "other"}}, "at its head the model is other@"),
+            ({"skincheck": head["skincheck"] | {"precision": "fp16"}}, "precision"),
+            ({"preprocessing": head["preprocessing"] | {"normalise": {}}}, "preprocessing"),
         ):
             with self.subTest(told):
                 self.write("changed.json", json.dumps(head | change, indent=1))

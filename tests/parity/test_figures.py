@@ -167,6 +167,9 @@ class Figures(unittest.TestCase):
             z = (areas[0] - areas[1]) / deviation
             self.assertAlmostEqual(found["delong"]["z"], z, delta=1e-7)
             self.assertAlmostEqual(found["delong"]["p"], math.erfc(abs(z) / math.sqrt(2)), delta=1e-7)
+            half = 1.959963984540054 * deviation
+            self.assertAlmostEqual(found["delong"]["low"], areas[0] - areas[1] - half, delta=NEAR)
+            self.assertAlmostEqual(found["delong"]["high"], areas[0] - areas[1] + half, delta=NEAR)
 
     def test_bootstrap_is_near_the_plain_one(self):
         """Percentiles of a stratified bootstrap in NumPy; two runs of 4,000 resamples differ by chance alone."""
@@ -181,8 +184,8 @@ class Figures(unittest.TestCase):
         found = evaluate(truth, scores, "--bootstrap", 4000)["evaluations"][0]["figures"]
         for name, values in (("roc_auc", areas), ("brier", briers)):
             low, high = numpy.percentile(values, [2.5, 97.5])
-            self.assertAlmostEqual(found[name]["low"], low, delta=0.15 * (high - low))
-            self.assertAlmostEqual(found[name]["high"], high, delta=0.15 * (high - low))
+            self.assertAlmostEqual(found[name]["low"], low, delta=0.06 * (high - low))
+            self.assertAlmostEqual(found[name]["high"], high, delta=0.06 * (high - low))
 
 
 if __name__ == "__main__":

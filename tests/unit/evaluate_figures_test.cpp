@@ -5,10 +5,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <fstream>
 #include <new>
+#include <numeric>
 #include <random>
 
 using namespace skincheck;
@@ -198,11 +200,26 @@ TEST_CASE("operating points reach their aim, and no threshold does better") {
         CHECK(sensitive.confusion.tp + sensitive.confusion.fn == 100);
         const OperatingPoint specific = operating_point(sample, Aim::specificity, wanted, options);
         CHECK(specific.specificity.value >= wanted);
+        if (wanted == 1) {
+            CHECK(sensitive.expected_sensitivity.value < 1);  // on the cases that chose it, it would be 1
+        }
     }
+    const Sample four{{0.9, 0.7, 0.5, 0.3}, {1, 1, 0, 0}, {}};  // 0.9 reaches it too, but 0.7 finds more
+    CHECK(operating_point(four, Aim::specificity, 1, without_intervals()).threshold == 0.7);
     const OperatingPoint point = operating_point(sample, Aim::sensitivity, 0.9, options);
     CHECK(point.aim == "sensitivity >= 0.9");
     CHECK(point.expected_sensitivity.low < point.expected_sensitivity.value);
-    CHECK(point.expected_specificity.value == doctest::Approx(point.specificity.value).epsilon(0.1));
+    CHECK(std::abs(point.expected_specificity.value - point.specificity.value) < 0.05);
+}
+
+TEST_CASE("an interval has 95 % of the resamples") {
+    Figure figure;
+    figure.value = 500;
+    std::vector<double> resampled(1001);
+    std::iota(resampled.begin(), resampled.end(), 0.0);
+    set_interval(figure, resampled);
+    CHECK(figure.low == doctest::Approx(25));
+    CHECK(figure.high == doctest::Approx(975));
 }
 
 TEST_CASE("an exact share is reached in spite of binary fractions") {
@@ -247,7 +264,10 @@ TEST_CASE("two scores of the same cases") {
     CHECK(better.difference.value == doctest::Approx(better.first_auc - better.second_auc));
     CHECK(better.difference.low > 0);
     CHECK(better.p < 0.01);
-    CHECK(better.delong_low == doctest::Approx(better.difference.low).epsilon(0.3));
+    CHECK(std::abs(better.delong_low - better.difference.low) <
+          0.3 * (better.difference.high - better.difference.low));
+    CHECK(std::abs(better.delong_high - better.difference.high) <
+          0.3 * (better.difference.high - better.difference.low));
 }
 
 TEST_CASE("curves run from corner to corner, inside their bands") {
@@ -258,6 +278,17 @@ TEST_CASE("curves run from corner to corner, inside their bands") {
     REQUIRE(c.roc.size() == 201);
     CHECK(c.roc.back().y == 1);
     CHECK(c.precision_recall.size() == 201);
+    double mean_precision = 0;
+    for (const auto& curve : {c.roc, c.precision_recall}) {
+        const auto inside = std::count_if(curve.begin(), curve.end(), [](const auto& point) {
+            return point.low <= point.y && point.y <= point.high;
+        });
+        CHECK(inside > 190);
+    }
+    for (const auto& point : c.precision_recall) {
+        mean_precision += point.y / 201;
+    }
+    CHECK(std::abs(mean_precision - value(figures(sample, options), Measure::average_precision)) < 0.02);
     double area = 0;
     for (std::size_t i = 1; i < c.roc.size(); ++i) {
         CHECK(c.roc[i].y >= c.roc[i - 1].y);
@@ -367,6 +398,31 @@ TEST_CASE("nothing in common, or one kind only, ends with a sentence") {
             "no image is both in truth.csv (4 cases, first id 'a') and in results.csv");
     refused(results_of({{"a", "a", 0.5, {}}, {"d", "d", 0.5, {}}}), "are malignant: both kinds are needed");
     refused(results_of({}), "0 usable scores");
+}
+
+TEST_CASE("a group is small with fewer than twenty of a kind that it has") {
+    std::vector<TruthCase> cases;
+    std::vector<ResultCase> scores;
+    const auto add = [&](int count, bool malignant, const char* group) {
+        for (int i = 0; i < count; ++i) {
+            const std::string id = std::to_string(cases.size());
+            cases.push_back({id, malignant, -1, {group, "", ""}});
+            scores.push_back({id, id, static_cast<double>(cases.size() % 17) / 17, {}});
+        }
+    };
+    add(20, true, "both");
+    add(20, false, "both");
+    add(25, false, "benign alone");
+    add(20, true, "few benign");
+    add(19, false, "few benign");
+    EvaluateOptions options = quick();
+    options.by = {"sex"};
+    const Report report = evaluate(truth_of(cases), {results_of(scores)}, options);
+    const auto& groups = report.evaluations[0].groups;
+    REQUIRE(groups.size() == 3);
+    for (const Group& group : groups) {
+        CHECK(group.small == (group.value == "few benign"));
+    }
 }
 
 TEST_CASE("groups by text, by bands of numbers, and the unknown last") {

@@ -129,6 +129,16 @@ std::string output_error(const Act& act) {
 
 }  // namespace
 
+TEST_CASE("a model of the seven classes writes the submission of 2018, in the columns' order") {
+    const Strings classes{"akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"};
+    const Row row = scored("folder/a.jpg", 0.5, {0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.79});
+    const Row lost = failed("b.jpg", Status::corrupt, "damaged");
+    CHECK(written(Format::isic, {row, lost}, provenance(classes)) ==
+          "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
+          "a,0.050000,0.060000,0.020000,0.010000,0.030000,0.040000,0.790000\n"
+          "b,,,,,,,\n");
+}
+
 TEST_CASE("formats by name and by ending") {
     CHECK(parse_format("csv") == Format::csv);
     CHECK(parse_format("json") == Format::json);

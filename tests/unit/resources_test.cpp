@@ -5,7 +5,11 @@
 #include <doctest/doctest.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
 #include <limits>
+#include <string>
 
 using namespace skincheck::cli;
 using skincheck::test::TemporaryFolder;
@@ -71,8 +75,15 @@ TEST_CASE("one job for each core that this process may use, and always one") {
             CPU_SET(cpu, &one);
         }
     }
-    CHECK(default_jobs(1) >= 1);
-    CHECK(default_jobs(1) <= CPU_COUNT(&before));
+    std::string own = "0::/";
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        own = line.starts_with("0::") ? line : own;
+    }
+    const auto group = read_control_groups("/sys/fs/cgroup", own.substr(3));
+    const auto cores =
+        std::min<std::uint64_t>(static_cast<std::uint64_t>(CPU_COUNT(&before)), group.cores.value_or(1024));
+    CHECK(default_jobs(1) == static_cast<int>(std::max<std::uint64_t>(1, cores)));
     CHECK(default_jobs(std::numeric_limits<std::uint64_t>::max()) == 1);
     REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
     CHECK(default_jobs(1) == 1);

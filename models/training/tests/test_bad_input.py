@@ -58,21 +58,28 @@ class BadInput(unittest.TestCase):
         executable.write_text(SKINCHECK)
         executable.chmod(0o755)
 
-    def refused(self, message: str, *rows: str, more: tuple[str, ...] = (), header: str = HEADER) -> None:
-        (self.folder / "table.csv").write_text("\n".join([header, *rows]) + "\n")
+    def paths(self) -> list[str]:
         names = {"data": "table.csv", "images": "", "weights": "weights", "skincheck": "skincheck", "work": "work",
                  "package": "package", "licence": "terms", "notice": "terms"}
-        paths = [text for name, file in names.items() for text in (f"--{name}", str(self.folder / file))]
-        small = torch.nn.Linear(1, 1)  # starting weights are another test's matter
+        return [text for name, file in names.items() for text in (f"--{name}", str(self.folder / file))]
+
+    @contextlib.contextmanager
+    def patched(self):
+        """Starting weights are another test's matter; nothing is learned."""
+        small = torch.nn.Linear(1, 1)
         with (
             unittest.mock.patch.object(ready, "load_backbone", lambda *_: "digest"),
             unittest.mock.patch.object(ready, "build_network", lambda *_: small),
             unittest.mock.patch.object(train, "LAYERS", ("",)),
             unittest.mock.patch.object(train._Run, "learn", side_effect=AssertionError("training has begun")),
-            contextlib.redirect_stderr(io.StringIO()) as said,
             contextlib.redirect_stdout(io.StringIO()),
         ):
-            code = recipe.main([*paths, "--licence-text", "none", *more])
+            yield
+
+    def refused(self, message: str, *rows: str, more: tuple[str, ...] = (), header: str = HEADER) -> None:
+        (self.folder / "table.csv").write_text("\n".join([header, *rows]) + "\n")
+        with self.patched(), contextlib.redirect_stderr(io.StringIO()) as said:
+            code = recipe.main([*self.paths(), "--licence-text", "none", *more])
         self.assertEqual(code, 2)
         self.assertTrue(message, said.getvalue())
         lines = said.getvalue().splitlines()
@@ -130,6 +137,17 @@ class BadInput(unittest.TestCase):
     def test_a_trial_on_the_first_images_wants_no_others(self):
         with self.assertRaisesRegex(AssertionError, "training has begun"):
             self.refused("", *ROWS, "gone.png,1,g,train,mel", more=("--limit", "7"))
+
+    def test_what_is_left_out_is_neither_learned_nor_validated(self):
+        away = ("train5.png", "val3.png")
+        (self.folder / "table.csv").write_text("\n".join([HEADER, *ROWS]) + "\n")
+        options = [text for name in away for text in ("--leave-out", f"file={name}")]
+        with self.patched():
+            found = ready.get_ready(recipe.parse([*self.paths(), "--licence-text", "none", *options]))
+        names = [example.file for example in found.examples]
+        learned, validated = ({names[index] for index in part} for part in (found.task.train, found.task.val))
+        self.assertEqual({name for name in names if name.startswith("train")} - {away[0]}, learned)
+        self.assertEqual({name for name in names if name.startswith("val")} - {away[1]}, validated)
 
     def test_no_source_with_both_kinds(self):
         rows = [f"{row},{row.split(',')[1]}" for row in ROWS]

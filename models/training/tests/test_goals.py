@@ -48,6 +48,22 @@ def tiny_task() -> train.Task:
     )
 
 
+class MalignancyGoal(unittest.TestCase):
+    def loss(self, malignant: float, diagnosis: int = -1, settings: Settings = replace(DEFAULT, label_smoothing=0.0)) -> float:
+        outputs = torch.linspace(-1, 2, 8)[None]
+        loss = GOALS["malignancy"].loss(settings, numpy.array([diagnosis]))
+        return loss(outputs, torch.tensor([malignant]), torch.tensor([diagnosis])).item()
+
+    def test_it_is_learned_by_the_first_output(self):
+        p = torch.sigmoid(torch.tensor(-1.0))
+        self.assertAlmostEqual(self.loss(1.0), -DEFAULT.positive_weight * p.log().item(), places=5)
+        self.assertAlmostEqual(self.loss(0.0), -(1 - p).log().item(), places=5)
+
+    def test_the_diagnosis_beside_it_by_the_others(self):
+        surprise = -torch.log_softmax(torch.linspace(-1, 2, 8)[1:], 0)[MEL].item()
+        self.assertAlmostEqual(self.loss(1.0, MEL), self.loss(1.0) + DEFAULT.diagnosis_weight * surprise, places=5)
+
+
 class DiagnosesGoal(unittest.TestCase):
     def setUp(self):
         self.outputs = torch.randn(6, 7, generator=torch.Generator().manual_seed(1)) * 3

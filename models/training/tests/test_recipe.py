@@ -316,6 +316,16 @@ class Augmentation(unittest.TestCase):
         self.assertTrue(torch.equal(first, augment(batch, 48, torch.Generator().manual_seed(3))))
         self.assertFalse(torch.equal(first[0], first[1]))
 
+    def test_lesions_have_no_up(self):
+        """Dark above, bright below: after turns by any angle each side is as often the bright one."""
+        halves = torch.zeros(200, 3, 32, 32)
+        halves[:, :, 16:] = 255
+        turned = augment(halves, 32, torch.Generator().manual_seed(4)).mean(1)
+        down = turned[:, 16:].mean((1, 2)) - turned[:, :16].mean((1, 2))
+        right = turned[:, :, 16:].mean((1, 2)) - turned[:, :, :16].mean((1, 2))
+        for brighter in (down > 30, down < -30, right > 30, right < -30):
+            self.assertTrue(60 < brighter.sum().item() < 140, brighter.sum().item())
+
     def test_grey_stays_grey_but_for_the_cast(self):
         """Hue and saturation turn about the grey axis: of a grey image only the cast of the channels is left."""
         grey = torch.full((40, 3, 32, 32), 128.0)
@@ -394,6 +404,25 @@ class Training(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "is of other data or starting weights"):
                 checkpoint = pathlib.Path(killed) / "checkpoint.pt"
                 train._Run(small_network(), self.task_of_other_data(), self.SETTINGS, checkpoint, "another", 0)
+
+    def test_what_is_kept_are_averages_of_the_weights(self):
+        step, seen = train._Run._step, []
+
+        def looked_at(run, *arguments):
+            before = [kept.clone() for kept, _ in run.averaged]
+            taken = run.epoch * run.steps + run.step
+            loss = step(run, *arguments)
+            decay = min(run.settings.average ** (run.settings.batch_size / 32), (1 + taken) / (10 + taken))
+            for old, (kept, new) in zip(before, run.averaged, strict=True):
+                self.assertTrue(torch.allclose(kept, decay * old + (1 - decay) * new, atol=1e-6))
+            seen.append([[value.clone() for value in network.state_dict().values()] for network in (run.average, run.network)])
+            return loss
+
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(train._Run, "_step", looked_at):
+            state, _ = self.run_once(pathlib.Path(folder))
+        found = [[all(map(torch.equal, state.values(), values)) for values in pair] for pair in seen]
+        self.assertEqual(sum(average for average, _ in found), 1)
+        self.assertFalse(any(network for _, network in found))
 
     def test_a_training_that_has_ended_goes_on_with_another_cycle(self):
         longer = dataclasses.replace(self.SETTINGS, stages=((24, 1), (32, 2), (40, 2)), restarts=(3,))
