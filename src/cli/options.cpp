@@ -312,20 +312,20 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     Invocation invocation;
     ScoreOptions options;
     CLI::App app;
-    app.formatter(
-        std::make_shared<HelpFormatter>("Usage: skincheck [OPTIONS] [PATH...]\n"
-                                        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
-                                        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
-                                        "       skincheck merge [OPTIONS] PART...\n"
-                                        "       skincheck model [OPTIONS] [DIR|NAME]\n\n"
-                                        "Scores dermoscopic images for malignancy: one row for each input, "
-                                        "in the order of the inputs. PATH is an\n"
-                                        "image, or a directory that is searched for images, or '-' for a "
-                                        "list of paths on standard input, which is\n"
-                                        "also read when there is no PATH.\n\n"
-                                        "preprocess writes what the network sees, evaluate measures scores "
-                                        "against ground truth, merge joins the parts\n"
-                                        "of a run, model tells what a model is; each has a --help of its own."));
+    app.formatter(std::make_shared<HelpFormatter>(
+        "Usage: skincheck [OPTIONS] [PATH...]\n"
+        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
+        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
+        "       skincheck merge [OPTIONS] PART...\n"
+        "       skincheck model [OPTIONS] [DIR|NAME]\n\n"
+        "Scores dermoscopic images for malignancy: one row for each input, "
+        "in the order of the inputs. PATH is an\n"
+        "image, or a directory that is searched for images, or '-' for a "
+        "list of paths on standard input, which is\n"
+        "also read when there is no PATH.\n\n"
+        "preprocess writes what the network sees, evaluate measures scores "
+        "against ground truth, merge joins the parts\n"
+        "of a run, model tells what a model is; each has a --help of its own."));
     app.footer(
         fmt::format("Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable,\n"
                     "4 output cannot be written, 129/130/143 interrupted. More: man skincheck\n{}",

@@ -81,7 +81,7 @@ class Reader {
         } else {
             begin_record(line.substr(0, line.find(',')));
             const auto quotes = std::count(line.begin(), line.end(), '"');
-            quoted_ ^= quotes % 2 != 0;
+            quoted_ = quoted_ != (quotes % 2 != 0);
             whole_ = has_end && !quoted_;
         }
         at_ += line.size();

@@ -67,6 +67,17 @@ class Counter {
     std::jthread thread_;  // last: it joins before what it uses goes
 };
 
+// Where an error came before, that is the one to be told.
+void end(Rows& rows, const Summary& summary, bool complete, const std::exception_ptr& error) {
+    try {
+        rows.end(summary, complete && !error);
+    } catch (...) {
+        if (!error) {
+            throw;
+        }
+    }
+}
+
 ExitCode exit_code_of(const Summary& summary) {
     // What was kept of an earlier run has answers of this model.
     if (summary.used == 0 && summary.kept == 0 && summary.count(Status::model_error) > 0) {
@@ -126,13 +137,7 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
     summary.left = changed + source->left();
     const auto signal = caught_signal();  // one that comes later finds all rows done
     if (!output_failed) {
-        try {
-            rows.end(summary, !error && !signal);
-        } catch (...) {
-            if (!error) {  // what came first is told
-                throw;
-            }
-        }
+        end(rows, summary, !signal, error);
     }
     if (error) {
         std::rethrow_exception(error);
