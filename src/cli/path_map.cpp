@@ -13,9 +13,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace skincheck::cli {
@@ -135,7 +137,14 @@ PathMap::PathMap(std::string file) : file_(std::move(file)), descriptor_(open_ma
         write(std::string(header));
         return;
     }
-    const std::uint64_t end = read_names();
+    std::uint64_t end = read_names();
+    if (end < static_cast<std::uint64_t>(status.st_size)) {  // or another run is just writing a line
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        if (fstat(descriptor_.get(), &status) != 0) {
+            fail_to_write(file_, errno);
+        }
+        end = read_names();
+    }
     if (fchmod(descriptor_.get(), 0600) != 0) {  // it may have been there with others
         fail_to_write(file_, errno);
     }
@@ -149,6 +158,9 @@ PathMap::PathMap(std::string file) : file_(std::move(file)), descriptor_(open_ma
 }
 
 std::uint64_t PathMap::read_names() {
+    if (lseek(descriptor_.get(), 0, SEEK_SET) != 0) {
+        fail_to_write(file_, errno);
+    }
     Reader reader;
     std::string line;
     std::array<char, 1U << 16U> block{};
