@@ -1,7 +1,5 @@
 """The images that all methods share: the recipe's training and validation images, and a test table of its own."""
 
-import csv
-import io
 import pathlib
 from dataclasses import dataclass
 
@@ -9,9 +7,10 @@ import numpy
 
 from skincheck_training import package
 from skincheck_training.data import (
-    DataError, Example, check_files, check_splits, fingerprint, left_out, prepared_pixels, read_table,
+    DataError, Example, check_files, check_splits, fingerprint, left_out, read_table, read_test_table,
 )
 from skincheck_training.goals import GOALS
+from skincheck_training.pixels import digest_of_pixels, prepared_pixels
 
 from .results import check_stems
 
@@ -25,7 +24,7 @@ class Shared:
     examples: list[Example]
     pixels: list[numpy.ndarray]  # memory-mapped packs, uint8 N×H×W×3
     places: numpy.ndarray  # N×2: the pack of each image, and where in it
-    origin: str  # fingerprint of files, labels, splits and what was left out
+    origin: str  # fingerprint of files, labels, splits, pixels and what was left out
 
     def indices(self, split: str) -> numpy.ndarray:
         return numpy.flatnonzero([example.split == split for example in self.examples])
@@ -44,43 +43,6 @@ class Shared:
         return numpy.array([self.pixels[pack][place] for pack, place in places])
 
 
-def read_test_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
-    """A CSV with the columns file and malignant, and group where lesions or patients are known."""
-    try:
-        content = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table}: is not a CSV in UTF-8: {error}") from error
-    with io.StringIO(content, newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"file", "malignant"} - set(reader.fieldnames or [])
-        if missing:
-            raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
-        examples = []
-        for row in reader:
-            if not row["file"]:
-                raise DataError(f"{table}:{reader.line_num}: file is empty")
-            if row["malignant"] not in ("0", "1"):
-                raise DataError(f"{table}:{reader.line_num}: malignant is {row['malignant']!r}, not 0 or 1")
-            path = images / row["file"]
-            if not path.is_file():
-                raise DataError(f"{table}: {path} is not there")
-            examples.append(
-                Example(
-                    path=path,
-                    file=row["file"],
-                    malignant=row["malignant"] == "1",
-                    diagnosis=row.get("diagnosis") or "",
-                    group=row.get("group") or "",
-                    split="test",
-                    source=row.get("source") or "all",
-                    columns=row,
-                )
-            )
-    if len({example.malignant for example in examples}) != 2:
-        raise DataError(f"{table}: malignant and benign images are needed")
-    return examples
-
-
 def check_apart(known: list[Example], test: list[Example], table: pathlib.Path) -> None:
     """No test image, and no group of one, among those that are learned from or chosen by. Files count by their stem, as
     `skincheck evaluate` matches them."""
@@ -97,18 +59,22 @@ def read_shared(
 ) -> Shared:
     """Reads both tables and prepares the pixels, the test images' in a pack of their own."""
     table = read_table(data, images)
-    check_files(data, table)
     away = left_out(table, leave_out)
+    check_files(data, table, away, work)
     malignant = numpy.array([example.malignant for example in table])
     check_splits(data, table, away, {"malignant": malignant, "benign": ~malignant})
     test = read_test_table(test_data, test_images)
+    none_away = numpy.zeros(len(test), dtype=bool)
+    check_files(test_data, test, none_away, work)
     check_apart(table, test, test_data)
     check_stems(data, table)
     check_stems(test_data, test)
     draft = work / "draft"
     package.write_draft(draft, package.base_spec("comparison", "0.0.0", "none", GOALS["malignancy"], SIDE))
-    packs = [prepared_pixels(examples, skincheck, draft, work / "cache") for examples in (table, test)]
+    tables = ((table, away), (test, none_away))
+    packs = [prepared_pixels(examples, gone, skincheck, draft, work) for examples, gone in tables]
     kept = numpy.flatnonzero(~away)
     places = [(0, index) for index in kept] + [(1, index) for index in range(len(test))]
     examples = [table[index] for index in kept] + test
-    return Shared(examples, packs, numpy.array(places), fingerprint(examples, str(SIDE)))
+    digests = [digest_of_pixels(pack, indices) for pack, indices in zip(packs, (kept, range(len(test))), strict=True)]
+    return Shared(examples, packs, numpy.array(places), fingerprint(examples, str(SIDE), *digests))

@@ -7,6 +7,8 @@ import time
 import numpy
 import torch
 
+from skincheck_training.files import replace_file, replace_text
+
 from .features import features
 from .images import Shared
 from .methods import code_digest
@@ -41,12 +43,11 @@ def inputs(sees: str, work: pathlib.Path, shared: Shared) -> numpy.ndarray:
             parts.append(MAKERS[sees](shared[batch]))
             if number % 20 == 0:
                 print(f"{sees} of {batch[-1] + 1}/{count} images", flush=True)
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as out:
-            numpy.save(out, numpy.concatenate(parts))
-        spent = {"processor_seconds": round(time.process_time() - began, 2)}
-        path.with_suffix(".json").write_text(json.dumps(spent) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with replace_file(path) as partial:
+            with partial.open("wb") as out:
+                numpy.save(out, numpy.concatenate(parts))
+            spent = {"processor_seconds": round(time.process_time() - began, 2)}
+            replace_text(path.with_suffix(".json"), json.dumps(spent) + "\n")
     return numpy.load(path)
 
 

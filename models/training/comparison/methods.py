@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy
 
-from skincheck_training.metrics import roc_auc_by_source
+from skincheck_training.files import replace_text
+from skincheck_training.metrics import mean_auc_of_sources
 
 
 def code_digest(*modules: str) -> str:
@@ -73,8 +74,7 @@ def search(method: Method, images: Images, seed: int, tell: Callable[[str], None
         predict, chosen = method.fit(images, settings, seed)
         wall, seconds = time.monotonic() - wall, time.process_time() - began
         val = predict(images.inputs[images.val])
-        by_source = roc_auc_by_source(images.malignant[images.val], val, images.source[images.val])
-        figure = sum(by_source.values()) / len(by_source)
+        figure = mean_auc_of_sources(images.malignant[images.val], val, images.source[images.val])
         figures = {"auc_mean_of_sources": round(figure, 6), "processor_seconds": round(seconds, 2)}
         tried.append(settings | chosen | figures)
         tell(f"{method.title}: {tried[-1]}")
@@ -98,6 +98,4 @@ def stored_outcome(path: pathlib.Path, key: dict) -> Outcome | None:
 def save_outcome(path: pathlib.Path, key: dict, outcome: Outcome) -> None:
     """Replaces the file, which is whole at any moment."""
     logits = {split: getattr(outcome, split).tolist() for split in ("val", "test")}
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({"key": key} | vars(outcome) | logits) + "\n", encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, json.dumps({"key": key} | vars(outcome) | logits) + "\n")

@@ -8,7 +8,7 @@ import numpy
 import torch
 from torch import nn
 
-from skincheck_training.metrics import roc_auc_by_source
+from skincheck_training.metrics import mean_auc_of_sources
 from skincheck_training.network import normalise
 
 from .inputs import SIDE
@@ -72,10 +72,8 @@ def fit_network(build: Callable[[], nn.Module], images: Images, settings: dict, 
             loss_of(outputs.float(), malignant[chosen]).backward()
             optimiser.step()
             schedule.step()
-        figures = roc_auc_by_source(
-            images.malignant[images.val], _predict(network, images.inputs[images.val]), images.source[images.val]
-        )
-        mean = sum(figures.values()) / len(figures)
+        outputs = _predict(network, images.inputs[images.val])
+        mean = mean_auc_of_sources(images.malignant[images.val], outputs, images.source[images.val])
         if best is None or mean > best[0]:
             best = mean, epoch, copy.deepcopy(network.state_dict())
     network.load_state_dict(best[2])

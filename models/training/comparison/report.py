@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from skincheck_training.files import replace_file
+
 from .results import figure
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#666666"  # of Okabe and Ito
@@ -94,10 +96,10 @@ def draw_chart(rows: list[dict], output: pathlib.Path, what: str) -> None:
         axes.set_axisbelow(True)
     figure.suptitle(what, fontsize=11)
     canvas.draw()
-    partial = output.with_suffix(".part")
     # 64 colours are enough for bars, and a third of the bytes.
-    Image.fromarray(numpy.asarray(canvas.buffer_rgba())).convert("RGB").quantize(64).save(partial, "PNG", optimize=True)
-    partial.replace(output)
+    picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())).convert("RGB").quantize(64)
+    with replace_file(output) as partial:
+        picture.save(partial, "PNG", optimize=True)
 
 
 def _bars(axes, figures: list[dict], shift: float, height: float, colour: str, label: str | None = None) -> None:

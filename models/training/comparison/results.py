@@ -2,13 +2,15 @@
 
 import csv
 import json
+import os
 import pathlib
 import subprocess
 
 import numpy
 
 from skincheck_training.calibrate import fit_platt, operating_points, sigmoid
-from skincheck_training.data import DataError, Example
+from skincheck_training.data import DataError, Example, read_csv
+from skincheck_training.files import replace_file
 
 COLUMNS = ("path", "status", "malignancy", "label", "threshold", "model", "error")
 
@@ -39,14 +41,48 @@ def write_results(
     path: pathlib.Path, examples: list[Example], scores: numpy.ndarray, threshold: float, model: str
 ) -> None:
     """Replaces the file, which is whole at any moment."""
-    partial = path.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
+    with (
+        replace_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
+    ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
         for example, score in zip(examples, numpy.round(scores, 6), strict=True):
             label = "malignant" if score >= threshold else "benign"
             writer.writerow((example.path, "ok", f"{score:.6f}", label, f"{threshold:.6f}", model, ""))
-    partial.replace(path)
+
+
+def write_truth(path: pathlib.Path, examples: list[Example]) -> None:
+    """What `skincheck evaluate` is to compare scores with: these images and no others, with the columns of their table."""
+    columns = dict.fromkeys([*examples[0].columns, "file", "malignant", "group"])
+    columns.pop(None, None)  # cells beyond the header
+    with (
+        replace_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
+    ):
+        writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for example in examples:
+            own = {"file": example.file, "malignant": int(example.malignant), "group": example.group}
+            writer.writerow(example.columns | own)
+
+
+def score_images(
+    paths: list[pathlib.Path], skincheck: pathlib.Path, package: pathlib.Path, results: pathlib.Path, more: list[str]
+) -> None:
+    """Replaces the results by what skincheck says of these images, if it has a score for each of them: DataError otherwise."""
+    partial = results.with_suffix(".part.csv")  # skincheck leaves what it has if it is stopped
+    command = [skincheck, "--model", package, *more, "--null", "--quiet", "--output", partial, "-"]
+    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    if subprocess.run(command, input=listing, check=False).returncode != 0:
+        raise DataError(f"skincheck could not score all {len(paths)} images; see {partial}")
+    partial.replace(results)
+
+
+def result_rows(path: pathlib.Path) -> dict[str, dict[str, str]]:
+    """Of results of skincheck, those with a score, by the file's name without folder and ending."""
+    rows = read_csv(path, {"path", "status", "malignancy", "model"}, "surrogateescape")
+    return {pathlib.Path(row["path"]).stem: row for _, row in rows if row["status"] == "ok"}
 
 
 def read_results(path: pathlib.Path, examples: list[Example]) -> tuple[numpy.ndarray, str]:
@@ -54,16 +90,13 @@ def read_results(path: pathlib.Path, examples: list[Example]) -> tuple[numpy.nda
 
     Rows of further images do no harm; an image without a score is a DataError.
     """
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"path", "status", "malignancy", "model"} - set(reader.fieldnames or [])
-        if missing:
-            raise DataError(f"{path}: no column {', '.join(sorted(missing))}; results of skincheck as CSV are wanted")
-        rows = {pathlib.Path(row["path"]).stem: row for row in reader if row["status"] == "ok"}
+    rows = result_rows(path)
     without = [example.file for example in examples if pathlib.Path(example.file).stem not in rows]
     if without:
         raise DataError(f"{path}: no score for {len(without)} images, for instance {without[0]}")
     chosen = [rows[pathlib.Path(example.file).stem] for example in examples]
+    if len(models := sorted({row["model"] for row in chosen})) > 1:
+        raise DataError(f"{path}: is of several models: {', '.join(models)}")
     return numpy.array([float(row["malignancy"]) for row in chosen]), chosen[0]["model"]
 
 

@@ -4,30 +4,18 @@ import argparse
 import collections
 import pathlib
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
 
 from . import package
-from .data import DataError, Example
+from .command_line import alone, positive, told, whole
+from .data import Example
 from .finish import finish
 from .goals import GOALS
 from .ready import get_ready
 from .settings import Settings
 from .train import has_gone_on, train
-
-
-def positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
-    return int(text)
 
 
 def stages(text: str) -> tuple[tuple[int, int], ...]:
@@ -60,7 +48,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
                         help="after so many epochs the rates rise and fall once more, and --side changes; may be repeated")
     parser.add_argument("--batch-size", type=positive, default=Settings.batch_size)
     parser.add_argument("--seed", type=whole, default=Settings.seed)
-    parser.add_argument("--limit", type=positive, help="first so many images of each split: a trial")
+    parser.add_argument("--limit", type=positive, help="so many images of each split, the first malignant and benign ones of each source in turn: a trial")
     parser.add_argument("--threads", type=positive, help="of the CPU; another number may move the last digits")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=whole, default=0, help="processes that load images; for a graphics card")
@@ -105,20 +93,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.package}: validation AUC {spec['training']['validation']['auc']}, threshold {spec['threshold']}")
 
 
-def told(name: str, command: Callable[[], None]) -> int:
-    """0; or 2, and in one line on stderr what is wrong with the input."""
-    try:
-        command()
-    except OSError as error:
-        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except (DataError, ValueError, FloatingPointError) as error:
-        problem = str(error)
-    else:
-        return 0
-    print(f"{name}: " + " ".join(problem.split()), file=sys.stderr)
-    return 2
-
-
 def _counts(examples: list[Example]) -> dict:
     counts = collections.Counter((e.split, e.source, "malignant" if e.malignant else "benign") for e in examples)
     table: dict = {}
@@ -128,8 +102,7 @@ def _counts(examples: list[Example]) -> dict:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0, or 2 with one line on stderr."""
-    return told("skincheck_training", lambda: run(parse(arguments)))
+    return told("skincheck_training", lambda: alone(run, parse(arguments)))
 
 
 if __name__ == "__main__":

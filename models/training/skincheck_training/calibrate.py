@@ -68,6 +68,25 @@ def malignancy(outputs: numpy.ndarray, platt: tuple[float, float]) -> numpy.ndar
     return sigmoid(platt[0] * logit(outputs) + platt[1])
 
 
+def uncalibrated(malignancy: numpy.ndarray, probabilities: numpy.ndarray | None, spec: dict) -> numpy.ndarray:
+    """What a package's network says before its calibration, from skincheck's scores: N. They have six decimals, so at the
+    ends it is a little off. `probabilities`, N×classes, are needed for several classes. ValueError for an unknown kind."""
+    calibration, output = spec["calibration"], spec["output"]
+    kind = calibration["kind"]
+    if kind == "none":
+        return malignancy
+    if kind == "temperature" and output["kind"] == "softmax":  # it moves the classes, and so their sum
+        powers = (probabilities / probabilities.max(axis=1, keepdims=True)) ** calibration["temperature"]
+        chosen = [output["classes"].index(name) for name in output["malignant"]]
+        return powers[:, chosen].sum(axis=1) / powers.sum(axis=1)
+    logits = logit(numpy.clip(malignancy, 1e-6, 1 - 1e-6))
+    if kind == "temperature":
+        return sigmoid(logits * calibration["temperature"])
+    if kind == "platt":
+        return sigmoid((logits - calibration["intercept"]) / calibration["slope"])
+    raise ValueError(f"a calibration of kind {kind} is not known here; none, temperature and platt are")
+
+
 def floor_to_six_decimals(value: float) -> float:
     # skincheck rounds scores to six decimals before it compares: a threshold rounded up would lose the very image that
     # it was taken from.

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .files import replace_file
 from .metrics import chosen_epoch
 
 LOSSES = {"train_loss": "training (weighted, augmented)", "val_loss": "validation (malignancy)"}
@@ -25,7 +26,7 @@ def draw_curves(history: pathlib.Path, output: pathlib.Path) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     _draw(left, rows, LOSSES, "loss")
-    labels = _validation_labels(rows[0])
+    labels = _different(_validation_labels(rows[0]), rows)
     several = "AUC and balanced accuracy" if BALANCED in labels else "AUC"
     _draw(right, rows, labels, f"{several} on validation")
     best = chosen_epoch(rows)
@@ -33,9 +34,8 @@ def draw_curves(history: pathlib.Path, output: pathlib.Path) -> None:
         axes.axvline(int(best["epoch"]), color="#999999", linestyle="--", linewidth=1, zorder=0, label="best epoch")
         axes.legend(fontsize=9)
         _mark_sizes(axes, rows)
-    partial = output.with_suffix(".part")
-    figure.savefig(partial, format="png")
-    partial.replace(output)
+    with replace_file(output) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _validation_labels(row: dict[str, str]) -> dict[str, str]:
@@ -44,6 +44,12 @@ def _validation_labels(row: dict[str, str]) -> dict[str, str]:
     if BALANCED in row:
         labels[BALANCED] = "balanced accuracy, diagnoses"
     return labels
+
+
+def _different(labels: dict[str, str], rows: list[dict[str, str]]) -> dict[str, str]:
+    """Without the columns that say the same as one before: with one source all, their mean and that source are one curve."""
+    first = {tuple(row[name] for row in rows): name for name in reversed(labels)}
+    return {name: label for name, label in labels.items() if name in first.values()}
 
 
 def _draw(axes: Axes, rows: list[dict[str, str]], labels: dict[str, str], what: str) -> None:

@@ -1,23 +1,24 @@
-"""The table of images, and their pixels as `skincheck preprocess` gives them, packed into one file."""
+"""The table of images."""
 
+import collections
 import csv
 import hashlib
 import io
-import json
-import os
 import pathlib
-import shutil
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
-from PIL import Image
 
-CHUNK = 512  # images that lie on the disk as PNG at one time
+from .diagnoses import DIAGNOSES, MALIGNANT, diagnosis_index
+from .files import replace_file
+
+# Of images whose table has no column split. The seed is no option: all commands and all seeds are to see the same split.
+VAL_SHARE, SPLIT_SEED = 0.15, 1
+UNREADABLE = "unreadable.csv"  # in the folder of work: the images that cannot be used
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """Something in the user's data that must be mended before any training; the text says what and where."""
 
 
@@ -33,23 +34,20 @@ class Example:
     columns: dict[str, str]  # the whole row
 
 
-def executable(skincheck: str) -> pathlib.Path:
-    """By a path if there is a slash in it, else in PATH, as a shell does it."""
-    found = shutil.which(skincheck)
-    if found is None:
-        raise DataError(f"{skincheck} is not an executable; build skincheck first")
-    return pathlib.Path(found).resolve()
-
-
 def read_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
     """Reads a CSV with the columns file, malignant (0 or 1), group, split (train, val) and, if there, source, diagnosis.
 
-    `file` is relative to `images`. A group (lesion or patient) that stands in both splits is refused: the validation
-    figures would be those of images that the network has learned.
+    `file` is relative to `images`. Where there is no column malignant the diagnosis tells it, and where there is no split the
+    group chooses it. A group (lesion or patient) that stands in both splits is refused: the validation figures would be those
+    of images that the network has learned.
     """
-    examples = _read_rows(table, images)
+    examples = _examples(table, images, {"file", "malignant", "group"})
     if not examples:
         raise DataError(f"{table}: has no rows")
+    if "split" not in examples[0].columns:
+        examples = [replace(e, split=(split := chosen_split(e.group)), columns=e.columns | {"split": split}) for e in examples]
+        val = sum(example.split == "val" for example in examples)
+        print(f"{table}: no column split: {val} of {len(examples)} images are val, chosen by their groups", flush=True)
     groups = {split: {e.group for e in examples if e.split == split} for split in ("train", "val")}
     shared = sorted(groups["train"] & groups["val"])
     if shared:
@@ -57,10 +55,90 @@ def read_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
     return examples
 
 
-def check_files(table: pathlib.Path, examples: list[Example]) -> None:
-    for example in examples:
-        if not example.path.is_file():
-            raise DataError(f"{table}: {example.path} is not there")
+def read_test_table(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
+    """A CSV with the columns file and malignant, and group where lesions or patients are known."""
+    examples = _examples(table, images, {"file", "malignant"})
+    if len({example.malignant for example in examples}) != 2:
+        raise DataError(f"{table}: malignant and benign images are needed")
+    return examples
+
+
+def chosen_split(group: str) -> str:
+    """The same for a group in any table, whatever else is in it: val for VAL_SHARE of all groups."""
+    number = int.from_bytes(hashlib.sha256(f"{SPLIT_SEED}\0{group}".encode()).digest()[:8])
+    return "val" if number < VAL_SHARE * 2**64 else "train"
+
+
+def read_csv(
+    table: pathlib.Path, columns: set[str], errors: str = "strict", instead: dict[str, str] | None = None
+) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a CSV with a header that has these columns at least, each with the place it is at; DataError with a sentence
+    for another file. Another column may stand `instead` of a missing one. Cells that are not there are None."""
+    try:
+        # Spreadsheets put a byte order mark before the header.
+        content = table.read_bytes().decode("utf-8-sig", errors)
+        reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+        header = set(reader.fieldnames or [])
+        if missing := {name for name in columns - header if (instead or {}).get(name) not in header}:
+            raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
+        return [(f"{table}:{reader.line_num}", row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: is not a CSV in UTF-8: {error}") from error
+
+
+def _examples(table: pathlib.Path, images: pathlib.Path, columns: set[str]) -> list[Example]:
+    """Groups need not be known where group is not among these columns. Without a column split all are of the split test."""
+    examples = []
+    seen = set()
+    rows = read_csv(table, columns, instead={"malignant": "diagnosis"})
+    _derive_malignant(table, [row for _, row in rows])
+    for where, row in rows:
+        for column in columns & {"file", "group"}:
+            if not row[column]:
+                raise DataError(f"{where}: {column} is empty")
+        if row["malignant"] not in ("0", "1"):
+            raise DataError(f"{where}: malignant is {row['malignant']!r}, not 0 or 1")
+        if "group" in columns and "split" in row and row["split"] not in ("train", "val"):
+            raise DataError(f"{where}: split is {row['split']!r}, not train or val")
+        if row["file"] in seen:
+            raise DataError(f"{where}: {row['file']} is listed twice")
+        seen.add(row["file"])
+        examples.append(
+            Example(
+                path=images / row["file"],
+                file=row["file"],
+                malignant=row["malignant"] == "1",
+                diagnosis=row.get("diagnosis") or "",
+                group=row.get("group") or "",
+                split=row["split"] if "group" in columns and "split" in row else "test",
+                source=row.get("source") or "all",
+                columns=row | {"source": row.get("source") or "all"},
+            )
+        )
+    return examples
+
+
+def check_files(table: pathlib.Path, examples: list[Example], away: numpy.ndarray, work: pathlib.Path) -> None:
+    """Whether all are there that are not `away` (bool N): DataError, and a list of those that are not in `work`."""
+    needed = [example for example, gone in zip(examples, away, strict=True) if not gone]
+    missing = [example for example in needed if not example.path.is_file()]
+    (work / UNREADABLE).unlink(missing_ok=True)  # of an earlier run
+    if missing:
+        others = f", nor are {len(missing) - 1} others" if missing[1:] else ""
+        rows = [{"file": e.file, "path": e.path, "status": "gone", "error": "the file is not there"} for e in missing]
+        write_unreadable(work / UNREADABLE, rows)
+        raise DataError(f"{table}: {missing[0].path} is not there{others}; see {work / UNREADABLE}")
+
+
+def write_unreadable(table: pathlib.Path, rows: list[dict]) -> None:
+    """Of images that cannot be used: file (as the table names it), path, status, error."""
+    with (
+        replace_file(table) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
+    ):
+        writer = csv.DictWriter(out, ["file", "path", "status", "error"], extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def check_splits(
@@ -78,59 +156,50 @@ def check_splits(
         raise DataError(f"{table}: no source has malignant and benign examples in the val split")
 
 
-def _read_rows(table: pathlib.Path, images: pathlib.Path) -> list[Example]:
-    content = table.read_bytes()
-    try:
-        # Spreadsheets put a byte order mark before the header.
-        return _parse_rows(table, content.decode("utf-8-sig"), images)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: is not a CSV in UTF-8: {error}") from error
+def _derive_malignant(table: pathlib.Path, rows: list[dict[str, str]]) -> None:
+    """From the diagnosis, where there is no such column; DataError where one says too little."""
+    if not rows or "malignant" in rows[0]:
+        return
+    for row in rows:
+        index = diagnosis_index(row["diagnosis"] or "")
+        row["malignant"] = "" if index < 0 else str(int(DIAGNOSES[index] in MALIGNANT))
+    if unknown := collections.Counter(row["diagnosis"] or "(none)" for row in rows if not row["malignant"]):
+        names = ", ".join(f"{name} {count}" for name, count in unknown.most_common())
+        raise DataError(f"{table}: no column malignant, and {unknown.total()} diagnoses do not tell it: {names}; take these rows away, or add the column")
 
 
-def _parse_rows(table: pathlib.Path, content: str, images: pathlib.Path) -> list[Example]:
-    with io.StringIO(content, newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"file", "malignant", "group", "split"} - set(reader.fieldnames or [])
-        if missing:
-            raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
-        examples = []
-        seen = set()
-        for row in reader:
-            where = f"{table}:{reader.line_num}"
-            for column in ("file", "group"):
-                if not row[column]:
-                    raise DataError(f"{where}: {column} is empty")
-            if row["malignant"] not in ("0", "1"):
-                raise DataError(f"{where}: malignant is {row['malignant']!r}, not 0 or 1")
-            if row["split"] not in ("train", "val"):
-                raise DataError(f"{where}: split is {row['split']!r}, not train or val")
-            if row["file"] in seen:
-                raise DataError(f"{where}: {row['file']} is listed twice")
-            seen.add(row["file"])
-            examples.append(
-                Example(
-                    path=images / row["file"],
-                    file=row["file"],
-                    malignant=row["malignant"] == "1",
-                    diagnosis=row.get("diagnosis") or "",
-                    group=row["group"],
-                    split=row["split"],
-                    source=row.get("source") or "all",
-                    columns=row | {"source": row.get("source") or "all"},
-                )
-            )
-    return examples
+def tell_contradictions(table: pathlib.Path, examples: list[Example]) -> None:
+    """One line of the images whose diagnosis says the opposite of malignant, by which all is measured; DataError where most
+    do, of the malignant diagnoses and of the benign ones: 0 and 1 are changed for each other there."""
+    indices = [diagnosis_index(example.diagnosis) for example in examples]
+    known = [(e, DIAGNOSES[index] in MALIGNANT) for e, index in zip(examples, indices, strict=True) if index >= 0]
+    opposite = [example for example, malignant in known if malignant != example.malignant]
+    if not opposite:
+        return
+    counts = collections.Counter((e.diagnosis, "malignant" if e.malignant else "benign") for e in opposite)
+    names = ", ".join(f"{name} called {kind} {count}" for (name, kind), count in counts.most_common())
+    told = f"{len(opposite)} images: the column malignant contradicts the diagnosis ({names}), first {opposite[0].file}"
+    kinds = ([malignant != e.malignant for e, malignant in known if malignant == kind] for kind in (True, False))
+    if all(2 * sum(changed) > len(changed) > 0 for changed in kinds):
+        raise DataError(f"{table}: {told}; 1 is to be malignant, 0 benign")
+    print(told, flush=True)
 
 
 def first_of_each_split(examples: list[Example], away: numpy.ndarray, limit: int) -> list[int]:
-    """Indices of at most so many examples of each split, without those that are `away` (bool N)."""
-    left = {"train": limit, "val": limit}
-    chosen = []
+    """Indices of at most so many examples of each split, without those that are `away` (bool N): of each source the first
+    malignant and the first benign one, then the second ones, and so on. The first rows of a table may all be of one kind."""
+    sources = list(dict.fromkeys(example.source for example in examples))
+    taken: collections.Counter = collections.Counter()
+    order = []
     for index, example in enumerate(examples):
-        if left[example.split] > 0 and not away[index]:
-            left[example.split] -= 1
-            chosen.append(index)
-    return chosen
+        if not away[index]:
+            kind = (sources.index(example.source), not example.malignant)
+            order.append((taken[example.split, kind], kind, index))
+            taken[example.split, kind] += 1
+    chosen = []
+    for split in ("train", "val"):
+        chosen += [index for *_, index in sorted(order) if examples[index].split == split][:limit]
+    return sorted(chosen)
 
 
 def check_source_apart(table: pathlib.Path, examples: list[Example], unseen: numpy.ndarray, name: str) -> None:
@@ -138,6 +207,12 @@ def check_source_apart(table: pathlib.Path, examples: list[Example], unseen: num
     groups = [{e.group for e, away in zip(examples, unseen, strict=True) if away == part} for part in (True, False)]
     if shared := sorted(groups[0] & groups[1]):
         raise DataError(f"{table}: {len(shared)} groups of {name} are in other sources too, for instance {shared[0]!r}")
+
+
+def check_both_kinds(table: pathlib.Path, examples: list[Example], source: str) -> None:
+    """Whether there is something to measure of a source: DataError."""
+    if len({example.malignant for example in examples if example.source == source}) != 2:
+        raise DataError(f"{table}: {source} has not both malignant and benign images: nothing to measure; name other sources")
 
 
 def left_out(examples: list[Example], conditions: Sequence[str]) -> numpy.ndarray:
@@ -163,71 +238,3 @@ def fingerprint(examples: list[Example], *more: str) -> str:
     for text in more:
         key.update(f"{text}\0".encode())
     return key.hexdigest()
-
-
-def _pack_path(examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
-    spec = json.loads((draft / "model.json").read_text())
-    key = hashlib.sha256()
-    key.update(json.dumps([spec["preprocess"], spec["input"]["height"], spec["input"]["width"]]).encode())
-    version = subprocess.run([skincheck, "--version"], stdout=subprocess.PIPE, check=False).stdout.splitlines()
-    for line in version:  # another decoder or another release may give other pixels
-        if line.startswith((b"skincheck ", b"OpenCV ", b"decoders ")):
-            key.update(line)
-    for example in examples:
-        file = example.path.stat()
-        key.update(os.fsencode(example.path) + f"\0{file.st_size} {file.st_mtime_ns}\0".encode())
-    return cache / f"prepared-{key.hexdigest()[:16]}.npy"
-
-
-def prepared_pixels(
-    examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path, cache: pathlib.Path
-) -> numpy.ndarray:
-    """The examples as the network would see them before normalisation: uint8 N×H×W×3, RGB, memory-mapped.
-
-    `draft` is a model package whose model.json names the steps. The pack is made once for a list of files, steps, and the
-    versions of skincheck and its decoders.
-    """
-    pack = _pack_path(examples, skincheck, draft, cache)
-    if not pack.exists():
-        spec = json.loads((draft / "model.json").read_text())
-        height, width = spec["input"]["height"], spec["input"]["width"]
-        folder = cache / "png"
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
-        folder.mkdir(parents=True)
-        partial = pack.with_suffix(".part")
-        pixels = numpy.lib.format.open_memmap(
-            partial, mode="w+", dtype=numpy.uint8, shape=(len(examples), height, width, 3)
-        )
-        with partial.open("r+b") as file:  # or a disk that is full later ends the process by a signal
-            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
-        for start in range(0, len(examples), CHUNK):
-            chunk = [example.path for example in examples[start : start + CHUNK]]
-            for index, output in enumerate(_preprocess(chunk, skincheck, draft, folder), start=start):
-                with Image.open(output) as image:
-                    if image.size != (width, height):
-                        raise DataError(f"skincheck preprocess made {output} {image.width}×{image.height} pixels, not {width}×{height}")
-                    pixels[index] = numpy.asarray(image.convert("RGB"))
-                pathlib.Path(output).unlink()
-            print(f"prepared {min(start + CHUNK, len(examples))}/{len(examples)} images", flush=True)
-        pixels.flush()
-        partial.rename(pack)
-        shutil.rmtree(folder)
-    return numpy.load(pack, mmap_mode="r")
-
-
-def _preprocess(
-    paths: list[pathlib.Path], skincheck: pathlib.Path, draft: pathlib.Path, folder: pathlib.Path
-) -> list[str]:
-    command = [skincheck, "preprocess", "--model", draft, "--output", folder, "--null", "--no-progress", "--quiet", "-"]
-    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    done = subprocess.run(command, input=listing, stdout=subprocess.PIPE, check=False)
-    if done.returncode not in (0, 1):
-        raise DataError(f"skincheck preprocess ended with exit code {done.returncode}")
-    rows = list(csv.DictReader(io.StringIO(os.fsdecode(done.stdout), newline="")))
-    bad = [row for row in rows if row["status"] != "ok"]
-    if bad:
-        first = bad[0]
-        raise DataError(f"{len(bad)} images cannot be used, first {first['path']}: {first['status']}, {first['error']}")
-    if [row["path"] for row in rows] != [str(path) for path in paths]:
-        raise DataError(f"skincheck preprocess gave {len(rows)} rows for {len(paths)} images, or in another order")
-    return [row["output"] for row in rows]

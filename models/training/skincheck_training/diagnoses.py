@@ -7,21 +7,26 @@ MALIGNANT = ("akiec", "bcc", "mel")
 # Only names that stand for one of the seven; "benign", "unknown" and the like say too little.
 SYNONYMS = {
     "actinic keratosis": "akiec",
+    "ak": "akiec",  # of ISIC 2019, as in `skincheck evaluate`
     "basal cell carcinoma": "bcc",
     "dermatofibroma": "df",
-    "lentigo nos": "bkl",
+    "lentigo": "bkl",
     "lentigo simplex": "bkl",
+    "melanocytic nevus": "nv",
     "melanoma": "mel",
+    "melanoma in situ": "mel",
     "nevus": "nv",
     "seborrheic keratosis": "bkl",
     "solar lentigo": "bkl",
+    "solar or actinic keratosis": "akiec",
     "vascular lesion": "vasc",
 }
 
 
 def diagnosis_index(name: str) -> int:
-    """Where the diagnosis stands in DIAGNOSES; -1 when it is none of them."""
-    plain = name.strip().lower().replace("_", " ")
+    """Where the diagnosis stands in DIAGNOSES; -1 when it is none of them. "Nevus, NOS" (not otherwise specified) is a nevus."""
+    plain = " ".join(name.lower().replace("_", " ").replace("naevus", "nevus").split())
+    plain = plain.removesuffix(" nos").removesuffix(",")
     plain = SYNONYMS.get(plain, plain)
     return DIAGNOSES.index(plain) if plain in DIAGNOSES else -1
 

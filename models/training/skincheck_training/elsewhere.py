@@ -30,10 +30,13 @@ import torch
 from PIL import Image
 
 from .__main__ import parse as parse_recipe
-from .__main__ import positive, stages, told, whole
+from .__main__ import stages
+from .command_line import alone, positive, told, whole
 from .export import round_significant
+from .files import replace_text
 from .goals import GOALS
 from .network import build_network, load_backbone, to_device
+from .pixels import digest_of_pixels
 from .ready import get_ready
 from .settings import Settings
 from .train import Task, Trained, adopt, best_so_far, train
@@ -44,8 +47,8 @@ LOOKED_AT = 20  # each so many-th image is looked at for what packing did to it
 CHUNK = 256  # images that one process unpacks at a time
 
 
-def pack(bundle: pathlib.Path, quality: int, recipe: list[str]) -> None:
-    options = parse_recipe(recipe)
+def pack(options: argparse.Namespace, bundle: pathlib.Path, quality: int) -> None:
+    """With the recipe's options."""
     ready = get_ready(options)
     if ready.settings.sides:
         raise ValueError("on another machine the side cannot change: --restart takes no :SIDE")
@@ -71,8 +74,11 @@ def pack(bundle: pathlib.Path, quality: int, recipe: list[str]) -> None:
         learned=numpy.arange(len(used)) < len(task.train),
     )
     shutil.copyfile(options.weights, bundle / options.weights.name)
-    about = {"settings": asdict(ready.settings), "origin": ready.origin, "weights": options.weights.name, "quality": quality}
-    (bundle / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    about = {
+        "settings": asdict(ready.settings), "origin": ready.origin, "pixels": digest_of_pixels(task.pixels, used),
+        "weights": options.weights.name, "quality": quality,
+    }
+    replace_text(bundle / "about.json", json.dumps(about, indent=1) + "\n")
     size = sum(path.stat().st_size for path in bundle.iterdir())
     away = f", whose pixels moved by {numpy.sqrt(numpy.mean(squares)):.1f} of 255 (root mean square)" if squares else ""
     print(f"{bundle}: {len(used)} images, {size / 1e6:.1f} MB{away}")
@@ -113,7 +119,9 @@ def learn(options: argparse.Namespace) -> None:
         "settings": asdict(settings), "origin": about["origin"], "parts": len(parts),
         "sha256": hashlib.sha256(content).hexdigest(), "trained": asdict(trained),
     }
-    (options.results / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if "pixels" in about:  # a bundle of before they were noted
+        result["pixels"] = about["pixels"]
+    replace_text(options.results / "result.json", json.dumps(result, indent=1) + "\n")
     print(f"{options.results}: epoch {trained.figures['epoch']} of {len(trained.history)}, {len(content) / 1e6:.1f} MB")
 
 
@@ -126,6 +134,8 @@ def _learned(network, task: Task, settings: Settings, work: pathlib.Path, origin
         # After some errors nothing of a card can be read any more.
         trained = best_so_far(network.to_empty(device="cpu"), work)
         if trained is None:
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt("interrupted before the first epoch ended: nothing comes back") from error
             raise
         print(f"training ended by {type(error).__name__}: what comes back is the best of the last checkpoint", file=sys.stderr)
         return trained
@@ -150,18 +160,21 @@ def _decoded(images: list[bytes]) -> numpy.ndarray:
     return numpy.stack([numpy.asarray(Image.open(io.BytesIO(image)).convert("RGB")) for image in images])
 
 
-def unpack(results: pathlib.Path, recipe: list[str]) -> None:
-    ready = get_ready(options := parse_recipe(recipe))
+def unpack(options: argparse.Namespace, results: pathlib.Path) -> None:
+    """With the recipe's options."""
+    ready = get_ready(options)
     result = json.loads((results / "result.json").read_text(encoding="utf-8"))
     others = ready.settings.differences(asdict(Settings.of_json(result["settings"])))
-    if others or result["origin"] != ready.origin:
+    task = ready.task
+    pixels = digest_of_pixels(task.pixels, numpy.concatenate([task.train, task.val]))
+    if others or result["origin"] != ready.origin or result.get("pixels", pixels) != pixels:
         what = f"settings ({', '.join(others)})" if others else "data or starting weights"
         raise ValueError(f"{results} is of other {what} than these options name")
     content = b"".join((results / f"weights.{number}").read_bytes() for number in range(result["parts"]))
     if hashlib.sha256(content).hexdigest() != result["sha256"]:
         raise ValueError(f"{results}: weights.* are not what was written there")
     ready.network.load_state_dict(unpack_state(content, ready.network.state_dict()))
-    adopt(ready.network, ready.task, ready.settings, options.work, ready.origin, Trained(**result["trained"]))
+    adopt(ready.network, task, ready.settings, options.work, ready.origin, Trained(**result["trained"]))
     print(f"{options.work}: the checkpoint of epoch {result['trained']['figures']['epoch']}; the recipe's command makes the package")
 
 
@@ -238,9 +251,9 @@ def run(arguments: list[str] | None) -> None:
         signal.signal(signal.SIGTERM, end_in_order)
         learn(options)
     elif options.command == "pack":
-        pack(options.bundle, options.quality, recipe)
+        alone(pack, parse_recipe(recipe), options.bundle, options.quality)
     else:
-        unpack(options.results, recipe)
+        alone(unpack, parse_recipe(recipe), options.results)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy
 CHOSEN_BY = "val_auc_mean_of_sources"
 # Epochs whose means differ by less are as good: a source may have a few dozen malignant images for validation.
 CLOSE = 0.005
+FEW = 10  # malignant or benign images
 
 
 def chosen_epoch(history: Sequence[dict]) -> dict:
@@ -41,6 +42,27 @@ def roc_auc_by_source(truth: numpy.ndarray, scores: numpy.ndarray, source: numpy
         if truth[of_it].any() and not truth[of_it].all():
             found[str(name)] = roc_auc(truth[of_it], scores[of_it])
     return found
+
+
+def mean_auc_of_sources(truth: numpy.ndarray, scores: numpy.ndarray, source: numpy.ndarray) -> float:
+    """Of the sources that have malignant and benign images. The AUC of a few is chance: sources with less than FEW of either
+    count as one together, and not at all if that too has less, unless there are no others."""
+    large, small = [], numpy.zeros(len(truth), dtype=bool)
+    for name in sorted(set(source)):
+        of_it = source == name
+        fewest = _fewest(truth[of_it])
+        if fewest >= FEW:
+            large.append(roc_auc(truth[of_it], scores[of_it]))
+        elif fewest > 0:
+            small |= of_it
+    if small.any() and (not large or _fewest(truth[small]) >= FEW):
+        large.append(roc_auc(truth[small], scores[small]))
+    return sum(large) / len(large)
+
+
+def _fewest(truth: numpy.ndarray) -> int:
+    """How many there are of the rarer kind."""
+    return int(min(truth.sum(), (~truth).sum()))
 
 
 def balanced_accuracy(truth: numpy.ndarray, found: numpy.ndarray) -> float:

@@ -13,6 +13,7 @@ import torch
 import torchvision
 
 from .export import INPUT, OUTPUT
+from .files import replace_file, replace_text
 from .goals import Goal
 from .golden_cases import Candidate
 from .network import MEAN, STD
@@ -118,7 +119,7 @@ def base_spec(name: str, version: str, licence: str, goal: Goal, side: int, shri
 def write_draft(folder: pathlib.Path, spec: dict) -> None:
     """A package without a network: enough for `skincheck preprocess`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").write_text(_json(spec), encoding="utf-8")
+    replace_text(folder / "model.json", _json(spec))
 
 
 def golden_section(cases: list[Candidate], largest_move: float) -> dict:
@@ -144,9 +145,8 @@ def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms) -
         "model.json": _json(spec).encode(),
     }
     for name, content in files.items():
-        partial = folder / f".{name}.part"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
+        with replace_file(folder / name) as partial:
+            partial.write_bytes(content)
 
 
 def _json(spec: dict) -> str:

@@ -3,7 +3,6 @@
 import argparse
 import collections
 import os
-import pathlib
 from dataclasses import dataclass
 
 import numpy
@@ -11,11 +10,12 @@ import torch
 
 from . import package
 from .data import (
-    Example, check_files, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+    DataError, Example, check_files, check_splits, fingerprint, first_of_each_split, left_out, read_table, tell_contradictions,
 )
 from .diagnoses import diagnosis_index
 from .goals import GOALS, Goal
 from .network import build_network, load_backbone, to_device
+from .pixels import check_draft, executable, prepared_pixels
 from .settings import Settings
 from .train import Task
 
@@ -69,12 +69,17 @@ def get_ready(options: argparse.Namespace) -> Ready:
         if not chosen:
             raise ValueError(f"{options.data}: --leave-out leaves no image")
         examples, away = [examples[index] for index in chosen], away[chosen]
-    check_files(options.data, examples)
+    check_files(options.data, examples, away, options.work)
     malignant = numpy.array([example.malignant for example in examples])
-    diagnosis = goal.believed(numpy.array([diagnosis_index(example.diagnosis) for example in examples]), malignant)
-    check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))
     kept = [example for example, gone in zip(examples, away, strict=True) if not gone]
-    _tell_unnamed(kept, diagnosis[~away])
+    tell_contradictions(options.data, kept)
+    named = numpy.array([diagnosis_index(example.diagnosis) for example in examples])
+    diagnosis = goal.believed(named, malignant)
+    try:
+        check_splits(options.data, examples, away, goal.kinds(malignant, diagnosis))
+    except DataError as error:
+        raise DataError(f"{error} among the {options.limit} that --limit takes" if options.limit else str(error)) from error
+    _tell_unnamed(kept, named[~away])
     torch.manual_seed(settings.seed)
     network = build_network(goal.outputs(settings))
     digest = load_backbone(network, options.weights)
@@ -88,8 +93,9 @@ def get_ready(options: argparse.Namespace) -> Ready:
         draft = options.work / "draft"
         spec = package.base_spec(options.name, options.model_version, terms.licence_text, goal, part.side, options.shrink_on_load)
         package.write_draft(draft, spec)
+        check_draft(skincheck, draft)  # the pixels may be there already
         task = Task(
-            prepared_pixels(examples, skincheck, draft, options.work / "cache"),
+            prepared_pixels(examples, away, skincheck, draft, options.work),
             malignant,
             diagnosis,
             source=numpy.array([example.source for example in examples]),

@@ -17,9 +17,12 @@ from tqdm import tqdm
 from .artefacts import add_artefacts
 from .augment import augment, shrink
 from .curves import draw_curves
+from .ending import ending_in_order, leave_interrupts
+from .files import replace_file
 from .goals import GOALS
-from .metrics import CHOSEN_BY, chosen_epoch, roc_auc, roc_auc_by_source
+from .metrics import CHOSEN_BY, chosen_epoch, mean_auc_of_sources, roc_auc, roc_auc_by_source
 from .network import normalise
+from .pixels import digest_of_pixels
 from .settings import Settings
 
 SAVE_EVERY = 600  # seconds; what a kill may cost
@@ -115,7 +118,7 @@ def train(
     if run.history:
         _write_history(work, run.history)
     first = run.epoch
-    with (work / "train.log").open("a", encoding="utf-8") as log:
+    with ending_in_order(run.interrupt), (work / "train.log").open("a", encoding="utf-8") as log:
         for epoch in itertools.count(run.epoch):
             started = time.monotonic()
             if reason := run.over():
@@ -125,12 +128,16 @@ def train(
             run.learn()
             run.validate()
             _write_history(work, run.history)
+            if run.interrupted:
+                run.end()
             if time.monotonic() - run.saved > SOON:
                 run.save()
                 draw_curves(work / "history.csv", work / "curves.png")
             line = f"epoch {epoch}, {time.monotonic() - started:.0f} s: {run.history[-1]}"
             print(line, flush=True)
             print(line, file=log, flush=True)
+        if run.interrupted:  # while the last epoch was saved
+            run.end()
     if run.epoch > first:
         run.save()
     if run.best is None:
@@ -186,6 +193,7 @@ class _Run:
         seconds: float = math.inf, stops_early: bool = True,
     ) -> None:
         self.network, self.task, self.settings, self.workers = network, task, settings, workers
+        self.pixels = digest_of_pixels(task.pixels, numpy.concatenate([task.train, task.val]))
         self.seconds, self.began, self.stops_early = seconds, time.monotonic(), stops_early
         self.checkpoint, self.origin = checkpoint, origin
         self.goal = GOALS[settings.learn]
@@ -202,6 +210,8 @@ class _Run:
         self.stream: Iterator[tuple[torch.Tensor, torch.Tensor]] | None = None
         self.losses: list[torch.Tensor] = []  # of the last steps
         self.size = 0  # of the epoch's crops
+        self.interrupted = False  # by Ctrl-C
+        self.measuring = False  # nothing changes meanwhile, so it may end at any moment
         if checkpoint.exists():
             self._resume()
 
@@ -247,11 +257,23 @@ class _Run:
             if len(self.losses) == LOOKED_AT:
                 self._add_losses()
                 progress.set_postfix_str(f"loss {self.loss / self.step:.4f}", refresh=False)
+            if self.interrupted:
+                self.end()
             if time.monotonic() - max(begun, self.saved) > SAVE_EVERY:
                 self.save()
             if math.isfinite(self.seconds) and self.progress(0) >= 1:
                 break
         self._add_losses()
+
+    def interrupt(self, *_) -> None:
+        """After Ctrl-C: training ends behind the step, with a checkpoint; a second time it ends at once."""
+        if self.interrupted or self.measuring:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def end(self) -> None:
+        self.save()
+        raise KeyboardInterrupt(f"interrupted; the same command goes on from {self.checkpoint}")
 
     def _add_losses(self) -> None:
         if self.losses:
@@ -266,7 +288,12 @@ class _Run:
         task, size = self.task, self.size
         last = size == self.settings.sizes()[-1]
         width = self.settings.side if last else min(self.settings.side, round(VALIDATED * size))
-        outputs = predict(self.average, task.pixels, task.val, width)
+        self.measuring = True
+        try:
+            outputs = predict(self.average, task.pixels, task.val, width)
+        except KeyboardInterrupt:
+            self.end()
+        self.measuring = False
         logits = self.goal.malignancy_logits(outputs)
         truth = task.malignant[task.val]
         by_source = roc_auc_by_source(truth, logits, task.source[task.val])
@@ -278,7 +305,7 @@ class _Run:
             "train_loss": round(self.loss / max(1, self.step), 6),
             "val_loss": round(loss.item(), 6),
             "val_auc": round(roc_auc(truth, logits), 6),
-            CHOSEN_BY: round(sum(by_source.values()) / len(by_source), 6),
+            CHOSEN_BY: round(mean_auc_of_sources(truth, logits, task.source[task.val]), 6),
         } | {f"val_auc_{name}": round(value, 6) for name, value in by_source.items()}
         more = self.goal.figures(outputs, task.diagnosis[task.val])
         figures |= {f"val_{name}": round(value, 6) for name, value in more.items()}
@@ -302,13 +329,12 @@ class _Run:
     def save(self) -> None:
         self._add_losses()
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
-        numbers = {name: getattr(self, name) for name in (*COUNTED, "origin")}
-        partial = self.checkpoint.with_suffix(".part")
-        try:
-            torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
-        except RuntimeError as error:  # PyTorch's word for a full disk
-            raise OSError(f"{partial} cannot be written; is the disk full? ({str(error).splitlines()[0]})") from error
-        partial.replace(self.checkpoint)
+        numbers = {name: getattr(self, name) for name in (*COUNTED, "origin", "pixels")}
+        with replace_file(self.checkpoint) as partial:
+            try:
+                torch.save(parts | numbers | {"settings": asdict(self.settings)}, partial)
+            except RuntimeError as error:  # PyTorch's word for a full disk
+                raise OSError(f"{partial} cannot be written; is the disk full? ({str(error).splitlines()[0]})") from error
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
@@ -324,7 +350,9 @@ class _Run:
         if self.settings.go_on_from(state["settings"], state.get("epoch", 0)):
             others = []
         what = f"settings ({', '.join(others)})" if others else "data or starting weights"
-        if others or state.get("origin") != self.origin:
+        # Images of another side have other pixels, and those of the first checkpoints were not noted.
+        same = state["settings"].get("side") != self.settings.side or state.get("pixels", self.pixels) == self.pixels
+        if others or state.get("origin") != self.origin or not same:
             raise ValueError(f"{self.checkpoint} is of other {what}; remove it, or name another --work")
         for name in ("network", "average", "optimiser", "schedule"):
             getattr(self, name).load_state_dict(state[name])
@@ -341,7 +369,8 @@ class _Run:
         if self.stream is None:  # one for all epochs: the processes that load go on while the last epoch is validated
             items = _Items(self.task.pixels, self.settings)
             loader = torch.utils.data.DataLoader(
-                items, batch_sampler=self._all_batches(), num_workers=self.workers, pin_memory=self.device.type == "cuda"
+                items, batch_sampler=self._all_batches(), num_workers=self.workers, pin_memory=self.device.type == "cuda",
+                worker_init_fn=leave_interrupts,
             )
             self.stream = iter(loader)
         return itertools.islice(self.stream, self.steps - self.step)
@@ -411,8 +440,11 @@ def _device(network: torch.nn.Module) -> torch.device:
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """Whether the processor has units for it: a CPU with AVX-512's instructions alone is slower with it than with float32."""
-    return device.type != "cpu" or torch.cpu._is_amx_tile_supported()
+    """Whether the processor has units for it: a CPU with AVX-512's instructions alone, and a card older than Ampere (8.0),
+    where PyTorch emulates it, are slower with it than with float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
 
 
 def _arrange(batch: torch.Tensor) -> torch.Tensor:
@@ -434,7 +466,7 @@ def _optimiser(network: torch.nn.Module, settings: Settings) -> torch.optim.Opti
 
 
 def _write_history(work: pathlib.Path, history: list[dict]) -> None:
-    with (work / "history.csv").open("w", newline="") as out:
+    with replace_file(work / "history.csv") as partial, partial.open("w", newline="") as out:
         writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)

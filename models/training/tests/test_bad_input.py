@@ -14,7 +14,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from skincheck_training import __main__ as recipe
-from skincheck_training import ready, train
+from skincheck_training import pixels, ready, train
 from skincheck_training.diagnoses import DIAGNOSES
 from skincheck_training.settings import Settings
 
@@ -24,12 +24,16 @@ ROWS = [
     for split in ("train", "val")
     for number, name in enumerate(DIAGNOSES)
 ]
-# Stands in for `skincheck preprocess`: files that hold "bad" are not readable, of others come grey pictures.
+# Stands in for `skincheck preprocess`: files that hold "bad" are not readable, of others come grey pictures. As the name of a
+# model it takes no blank.
 SKINCHECK = f"""#!{sys.executable}
-import csv, sys
+import csv, json, sys
 from PIL import Image
 if "--version" in sys.argv:
     sys.exit()
+if " " in json.load(open(sys.argv[sys.argv.index("--model") + 1] + "/model.json"))["name"]:
+    print("skincheck: error: model.json: name is no name", file=sys.stderr)
+    sys.exit(3)
 output = sys.argv[sys.argv.index("--output") + 1]
 rows = csv.writer(sys.stdout)
 rows.writerow(["path", "output", "status", "error"])
@@ -100,6 +104,48 @@ class BadInput(unittest.TestCase):
         (self.folder / "val3.png").write_text("bad")
         self.refused(r"1 images cannot be used, first .*/val3\.png: unreadable, not an image", *ROWS)
 
+    def test_all_unreadable_images_are_found_at_once_and_those_left_out_are_not_needed(self):
+        bad, gone = ("train2.png", "val3.png"), "val4.png"
+        for name in bad:
+            (self.folder / name).write_text("bad")
+        (self.folder / gone).unlink()
+        rows = [*ROWS, *(f"more{number}.png,1,more{number},{split},mel" for number, split in enumerate(("train", "val")))]
+        for number in range(2):
+            (self.folder / f"more{number}.png").write_text("good")
+        away = ("--leave-out", f"file={gone}")
+        with unittest.mock.patch.object(pixels, "CHUNK", 3):
+            message = r"2 images cannot be used, first .*/train2\.png: .* .*unreadable\.csv has them all"
+            self.refused(message, *rows, more=away)
+            told = self.folder / "work" / "unreadable.csv"
+            self.assertEqual(["file", *bad], [line.partition(",")[0] for line in told.read_text().splitlines()])
+            for name in bad:
+                away += ("--leave-out", f"file={name}")
+            with self.assertRaisesRegex(AssertionError, "training has begun"):
+                self.refused("", *rows, more=away)
+            self.assertFalse(told.exists())
+            self.refused("1 images cannot be used, first .*/val3", *rows, more=away[:4])  # the pack is there
+
+    def test_malignant_that_contradicts_the_diagnosis_is_told(self):
+        turned = [row.replace(",1,", ",0,") if row.endswith((",mel", ",bcc")) else row for row in ROWS[:7]] + ROWS[7:]
+        names = "bcc called benign 1, mel called benign 1"
+        wanted = f"2 images: the column malignant contradicts the diagnosis ({names}), first train1.png"
+        more = [ROWS[1].replace("train1", "more1"), ROWS[4].replace("train4", "more4")]  # each diagnosis still has an example
+        (self.folder / "table.csv").write_text("\n".join([HEADER, *turned, *more]) + "\n")
+        for name in ("more1.png", "more4.png"):
+            (self.folder / name).write_text("good")
+        for learn in ("malignancy", "diagnoses"):
+            with self.subTest(learn), self.patched(), contextlib.redirect_stdout(io.StringIO()) as said:
+                ready.get_ready(recipe.parse([*self.paths(), "--licence-text", "none", "--learn", learn]))
+            self.assertEqual([wanted], [line for line in said.getvalue().splitlines() if "contradicts" in line])
+        swapped = [row.replace(",1,", ",x,").replace(",0,", ",1,").replace(",x,", ",0,") for row in ROWS]
+        self.refused("14 images: the column malignant contradicts .* 1 is to be malignant", *swapped)
+
+    def test_what_skincheck_would_refuse_in_the_package(self):
+        """Though the pixels are there already."""
+        with self.assertRaisesRegex(AssertionError, "training has begun"):
+            self.refused("", *ROWS)
+        self.refused("does not take .*/draft: skincheck: error: .*name is no name", *ROWS, more=("--name", "two words"))
+
     def test_pixels_of_another_size(self):
         self.refused(f"preprocess made .*0.png {Settings.side}×{Settings.side} pixels, not 96×96", *ROWS, more=("--side", "96"))
 
@@ -136,7 +182,10 @@ class BadInput(unittest.TestCase):
 
     def test_a_trial_on_the_first_images_wants_no_others(self):
         with self.assertRaisesRegex(AssertionError, "training has begun"):
-            self.refused("", *ROWS, "gone.png,1,g,train,mel", more=("--limit", "7"))
+            self.refused("", *ROWS, "gone.png,1,g,train,mel", more=("--limit", "6"))
+
+    def test_a_limit_that_leaves_too_little_is_named(self):
+        self.refused("the train split has no benign example among the 1 that --limit takes", *ROWS, more=("--limit", "1"))
 
     def test_what_is_left_out_is_neither_learned_nor_validated(self):
         away = ("train5.png", "val3.png")

@@ -3,6 +3,7 @@
 Left out where requirements-comparison.txt is not installed.
 """
 
+import argparse
 import csv
 import dataclasses
 import pathlib
@@ -25,11 +26,13 @@ except ImportError as missing:
 from comparison import methods, networks, report
 from comparison.classics import CLASSICS
 from comparison.features import features
-from comparison.images import Shared, check_apart, read_test_table
+from comparison.images import Shared, check_apart
 from comparison.inputs import SIDE, feature_rows, inputs, small_pixels
 from comparison.methods import Images, Method, save_outcome, search, stored_outcome
 from comparison.results import COLUMNS, calibrated, read_results, write_results, youden_threshold
-from skincheck_training.data import DataError, Example
+from skincheck_training.data import DataError, Example, read_test_table
+
+from test_studies import script
 
 
 def skin(side: int = 96) -> numpy.ndarray:
@@ -139,7 +142,6 @@ class TestTable(unittest.TestCase):
         for lines, message in (
             (("file,label", "a.png,1"), "no column malignant"),
             (("file,malignant", "a.png,yes"), "test.csv:2: malignant is 'yes'"),
-            (("file,malignant", "c.png,1"), "c.png is not there"),
             (("file,malignant", "a.png,1", "b.png,1"), "malignant and benign"),
         ):
             with self.subTest(message), self.assertRaisesRegex(DataError, message):
@@ -179,6 +181,21 @@ class Results(unittest.TestCase):
         self.path.write_text(self.path.read_text().replace("ü.png,ok", "ü.png,unreadable"))
         with self.assertRaisesRegex(DataError, "no score for 2 images, for instance ü.png"):
             read_results(self.path, self.examples)
+
+    def test_results_of_several_models_are_refused(self):
+        write_results(self.path, self.examples, numpy.array([0.1, 0.2, 0.3]), 0.3, "svm@1")
+        self.path.write_text(self.path.read_text().replace("svm@1", "svm@2", 1))
+        with self.assertRaisesRegex(DataError, "is of several models: svm@1, svm@2"):
+            read_results(self.path, self.examples)
+
+    def test_validation_and_test_are_of_one_model(self):
+        val, test = self.path, self.path.with_name("test.csv")
+        for path, model in ((val, "svm@1"), (test, "svm@2")):
+            write_results(path, self.examples, numpy.array([0.1, 0.2, 0.3]), 0.3, model)
+        options = argparse.Namespace(shipped_val=val, shipped_test=test)
+        shared = unittest.mock.Mock(of=lambda _: self.examples)
+        with self.assertRaisesRegex(DataError, "test.csv is of svm@2, .*results.csv of svm@1: name results of one model"):
+            script("compare_classifiers").shipped(options, shared)
 
     def test_other_tables_are_refused(self):
         self.path.write_text("image,MEL\na,1\n")

@@ -141,6 +141,10 @@ class ThereAndBack(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "of other data or starting weights than"):
             self.run_here("unpack", self.folder / "results")
         self.ready.origin = "origin"
+        self.task.pixels[30] += 1
+        with self.assertRaisesRegex(ValueError, "of other data or starting weights than"):
+            self.run_here("unpack", self.folder / "results")
+        self.task.pixels[30] -= 1
         weights = self.folder / "results" / "weights.0"
         weights.write_bytes(weights.read_bytes()[:-1])
         with self.assertRaisesRegex(ValueError, "weights.* are not what was written there"):

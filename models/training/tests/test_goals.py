@@ -246,6 +246,8 @@ class Curves(unittest.TestCase):
             for name in ("train_loss", "val_loss", "val_auc", "val_auc_mean_of_sources", "size"):
                 changed = self.draw(folder, [rows[0], rows[1] | {name: rows[1][name] * 1.1}])
                 self.assertFalse(numpy.array_equal(before, changed), name)
+            with_source = self.draw(folder, [row | {"val_auc_all": row["val_auc"]} for row in rows])
+            self.assertTrue(numpy.array_equal(before, with_source), "one line three times")
             for name in ("val_auc_clinic", "val_balanced_accuracy"):
                 changed = self.draw(folder, [row | {name: 0.6} for row in rows])
                 self.assertFalse(numpy.array_equal(before, changed), name)

@@ -3,10 +3,12 @@
 import contextlib
 import csv
 import dataclasses
+import io
 import itertools
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import unittest
@@ -21,14 +23,15 @@ from skincheck_training import calibrate, network, train
 from skincheck_training.artefacts import add_artefacts
 from skincheck_training.augment import augment, shrink
 from skincheck_training.data import (
-    DataError, Example, check_files, check_splits, executable, fingerprint, first_of_each_split, left_out, prepared_pixels, read_table,
+    DataError, Example, check_files, check_splits, fingerprint, first_of_each_split, left_out, read_table,
 )
 from skincheck_training.diagnoses import DIAGNOSES, diagnosis_index
 from skincheck_training.export import round_significant, round_to_steps
 from skincheck_training.metrics import (
-    CHOSEN_BY, chosen_epoch, operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity,
+    CHOSEN_BY, chosen_epoch, mean_auc_of_sources, operating_point, roc_auc, roc_auc_by_source, threshold_for_sensitivity,
 )
 from skincheck_training.network import build_network, load_backbone, only_malignancy, to_device
+from skincheck_training.pixels import executable, prepared_pixels
 
 HEADER = "file,malignant,group,split,source"
 # Answers as `skincheck --version` and `skincheck preprocess` do, and counts the latter.
@@ -141,6 +144,27 @@ class Calibration(unittest.TestCase):
         point = by_name["youden"]
         self.assertAlmostEqual(point["sensitivity"] + point["specificity"], youden, places=3)
 
+    def test_each_kind_of_calibration_is_undone(self):
+        raw = numpy.random.default_rng(1).dirichlet([1, 1, 1], 20)
+        several = {"kind": "softmax", "classes": ["a", "b", "c"], "malignant": ["a", "c"]}
+        one = {"kind": "sigmoid", "classes": ["malignant"], "malignant": ["malignant"]}
+        sums = raw[:, 0] + raw[:, 2]
+        powers = raw ** (1 / 1.7)
+        powers /= powers.sum(1, keepdims=True)
+        platt, temperature = {"kind": "platt", "slope": 0.7, "intercept": -0.4}, {"kind": "temperature", "temperature": 1.7}
+        for output, calibration, malignancy, probabilities in (
+            (one, {"kind": "none"}, sums, None),
+            (one, platt, calibrate.malignancy(sums, (0.7, -0.4)), None),
+            (one, temperature, calibrate.malignancy(sums, (1 / 1.7, 0)), None),
+            (several, platt, calibrate.malignancy(sums, (0.7, -0.4)), raw),
+            (several, temperature, powers[:, 0] + powers[:, 2], powers),
+        ):
+            with self.subTest(calibration=calibration, output=output["kind"]):
+                found = calibrate.uncalibrated(malignancy, probabilities, {"output": output, "calibration": calibration})
+                numpy.testing.assert_allclose(found, sums, atol=1e-5)
+        with self.assertRaisesRegex(ValueError, "of kind isotonic is not known"):
+            calibrate.uncalibrated(sums, None, {"output": one, "calibration": {"kind": "isotonic"}})
+
     def test_thresholds_are_rounded_down(self):
         self.assertEqual(calibrate.floor_to_six_decimals(0.1234569), 0.123456)
         self.assertEqual(calibrate.floor_to_six_decimals(0.0000005), 0.0)
@@ -188,9 +212,15 @@ class Table(unittest.TestCase):
         self.refused(r"table\.csv:6: group is empty", *ROWS, "e.png,1,,train,x")
         self.refused(r"table\.csv:6: a\.png is listed twice", *ROWS, "a.png,1,g1,train,x")
         examples = self.read(*ROWS, "nothing-here.png,1,g5,train,x")
-        check_files(self.folder / "table.csv", examples[:4])
-        with self.assertRaisesRegex(DataError, "nothing-here.png is not there"):
-            check_files(self.folder / "table.csv", examples)
+        away = numpy.zeros(5, dtype=bool)
+        check_files(self.folder / "table.csv", examples[:4], away[:4], self.folder)
+        with self.assertRaisesRegex(DataError, "nothing-here.png is not there; see .*unreadable.csv"):
+            check_files(self.folder / "table.csv", examples, away, self.folder)
+        self.assertIn("\nnothing-here.png,", (self.folder / "unreadable.csv").read_text())
+        (self.folder / "a.png").unlink()
+        with self.assertRaisesRegex(DataError, "a.png is not there, nor are 1 others"):
+            check_files(self.folder / "table.csv", examples, away, self.folder)
+        check_files(self.folder / "table.csv", examples, numpy.arange(5) % 4 == 0, self.folder)
 
     def test_a_group_in_both_splits_is_refused(self):
         self.refused("1 groups are in train and in val, for instance 'g1'", *ROWS, "e.png,0,g1,val,x")
@@ -218,6 +248,31 @@ class Table(unittest.TestCase):
     def test_a_table_in_another_encoding_is_named(self):
         self.refused(r"table\.csv: is not a CSV in UTF-8", *ROWS, "é.png,1,g5,train,x", encoding="latin-1")
 
+    def test_malignancy_by_the_diagnosis(self):
+        header = "file,diagnosis,group,split"
+        examples = self.read("a.png,mel,g1,train", "b.png,Nevus,g2,train", header=header)
+        self.assertEqual([(e.malignant, e.columns["malignant"]) for e in examples], [(True, "1"), (False, "0")])
+        self.refused("table.csv: no column malignant, and 3 diagnoses do not tell it: benign 2, \\(none\\) 1; take these rows away, or add the column$",
+                     "a.png,benign,g1,train", "b.png,,g2,train", "c.png,nv,g3,val", "d.png,benign,g4,val", header=header)
+        self.refused("table.csv: no column malignant$", "a.png,g1,train", header="file,group,split")
+
+    def test_splits_by_the_group(self):
+        rows = [f"{number}.png,{number % 2},g{number // 4}" for number in range(2000)]
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            examples = self.read(*rows, header="file,malignant,group")
+            again = self.read(*rows[1000:], header="file,malignant,group")
+        self.assertEqual([e.split for e in examples[1000:]], [e.split for e in again])
+        self.assertEqual(len({(e.group, e.split) for e in examples}), 500)
+        val = sum(e.split == "val" for e in examples)
+        self.assertTrue(220 < val < 380, val)
+        self.assertIn(f"no column split: {val} of 2000 images are val, chosen by their groups", said.getvalue())
+        self.assertEqual(len(left_out(examples, ["split=val"]).nonzero()[0]), val)
+
+    def test_what_is_no_csv_is_named(self):
+        for rows in (["a\"b.png,1,g1,train,x", '"a.png"b,1,g1,train,x'], ['"a.png,1,g1,train,x'], ["x" * 200_000]):
+            with self.subTest(rows[0][:9]):
+                self.refused(r"table\.csv: is not a CSV in UTF-8: ", *rows)
+
     def test_a_limit_keeps_the_first_of_each_split_that_are_not_left_out(self):
         more = [row.replace(".png", "2.png") for row in ROWS]
         for row in more:
@@ -225,7 +280,16 @@ class Table(unittest.TestCase):
         examples = self.read(*ROWS, *more)
         self.assertEqual(first_of_each_split(examples, numpy.zeros(8, dtype=bool), 2), [0, 1, 2, 3])
         away = left_out(examples, [f"file={examples[0].file}", f"file={examples[3].file}"])
-        self.assertEqual(first_of_each_split(examples, away, 2), [1, 2, 4, 6])
+        self.assertEqual(first_of_each_split(examples, away, 2), [1, 2, 4, 7])
+
+    def test_a_limit_takes_the_kinds_and_sources_in_turn(self):
+        rows = [f"{split}{number}.png,{int(number > 5)},{split}{number},{split},{source}"
+                for split in ("train", "val") for number, source in enumerate("xxxyyyxxxyyy")]
+        examples = self.read(*rows)
+        away = numpy.zeros(len(rows), dtype=bool)
+        self.assertEqual(first_of_each_split(examples, away, 5), [0, 3, 6, 7, 9, 12, 15, 18, 19, 21])
+        self.assertEqual(first_of_each_split(examples, away, 2), [0, 6, 12, 18])
+        self.assertEqual(first_of_each_split(examples, away, 99), list(range(24)))
 
     def test_the_fingerprint_tells_labels_sources_and_weights_apart(self):
         first = fingerprint(self.read(*ROWS), "weights")
@@ -248,11 +312,11 @@ class Pixels(unittest.TestCase):
                 with self.subTest(version):
                     skincheck.write_text(STAND_IN.format(python=sys.executable, version=version, grey=grey, count=str(counted)))
                     skincheck.chmod(0o755)
-                    pixels = prepared_pixels([example], skincheck, folder, folder / "cache")
+                    pixels = prepared_pixels([example], numpy.array([False]), skincheck, folder, folder)
                     self.assertEqual(grey, pixels[0, 0, 0, 0])
             self.assertEqual("xx", counted.read_text())
             os.utime(folder / "a.png", (1, 1))  # an image of the same size in its place
-            prepared_pixels([example], skincheck, folder, folder / "cache")
+            prepared_pixels([example], numpy.array([False]), skincheck, folder, folder)
             self.assertEqual("xxx", counted.read_text())
 
     def test_the_executable_is_found_as_a_shell_finds_it(self):
@@ -286,13 +350,41 @@ class Diagnoses(unittest.TestCase):
     def test_names_and_synonyms(self):
         self.assertEqual(diagnosis_index("mel"), diagnosis_index("Melanoma"))
         self.assertEqual(DIAGNOSES[diagnosis_index("seborrheic_keratosis")], "bkl")
-        for name in ("", "unknown", "benign", "malignant (unspecified)"):
+        for name, wanted in {
+            "AK": "akiec", "Solar or actinic keratosis": "akiec", "Actinic  keratosis": "akiec", "Nevus, NOS": "nv", "naevus": "nv",
+            "Melanocytic naevus": "nv", "melanocytic_nevus": "nv", "Melanoma in situ": "mel", "Melanoma, NOS": "mel",
+            "lentigo NOS": "bkl", "Lentigo, NOS": "bkl", "Basal cell carcinoma, NOS": "bcc", "NV": "nv", " bkl ": "bkl",
+        }.items():
+            self.assertEqual(DIAGNOSES[diagnosis_index(name)], wanted, name)
+        for name in ("", "unknown", "benign", "malignant (unspecified)", "NOS", "Melanoma metastasis", "SCC", "UNK"):
             self.assertEqual(diagnosis_index(name), -1)
 
     def test_auc_of_each_source_that_has_both_kinds(self):
         truth = numpy.array([1, 0, 1, 0, 0], dtype=bool)
         found = roc_auc_by_source(truth, numpy.array([2, 1, 1, 2, 3]), numpy.array(["b", "b", "a", "a", "c"]))
         self.assertEqual(found, {"a": 0.0, "b": 1.0})
+
+
+    def test_small_sources_count_as_one(self):
+        """a and b are large; c has three malignant images, d eight, e nine benign ones and none else."""
+        counts = {"a": (12, 30), "b": (10, 10), "c": (3, 40), "d": (8, 8), "e": (0, 9)}
+        source = numpy.repeat(list(counts), [sum(count) for count in counts.values()])
+        truth = numpy.concatenate([numpy.arange(sum(count)) < count[0] for count in counts.values()])
+        scores = numpy.random.default_rng(1).normal(size=len(truth)) + truth
+
+        def wanted(*groups: str) -> float:
+            return sum(roc_auc(truth[(of := numpy.isin(source, list(g)))], scores[of]) for g in groups) / len(groups)
+
+        def found(names: str) -> float:
+            chosen = numpy.isin(source, list(names))
+            return mean_auc_of_sources(truth[chosen], scores[chosen], source[chosen])
+
+        for names, groups in (
+            ("ab", ("a", "b")), ("abcde", ("a", "b", "cd")), ("abc", ("a", "b")), ("c", ("c",)), ("ce", ("c",)),
+            ("abe", ("a", "b")),
+        ):
+            with self.subTest(names):
+                self.assertEqual(found(names), wanted(*groups))
 
 
 class Augmentation(unittest.TestCase):
@@ -361,13 +453,14 @@ def small_network() -> torch.nn.Module:
 class Training(unittest.TestCase):
     SETTINGS = train.Settings(stages=((24, 1), (32, 2)), batch_size=8)
 
-    def run_once(self, folder, stop_at=None, side=32, stops_early=True):
+    def run_once(self, folder, stop_at=None, side=32, stops_early=True, save_every=0, shade=0):
         """Trains the small network; `stop_at` is the number of the step before which the run is killed."""
         random = numpy.random.default_rng(1)
         malignant = numpy.arange(60) % 3 == 0
         pixels = random.integers(0, 200, (60, side, side, 3), dtype=numpy.uint8) + (55 * malignant).astype(numpy.uint8)[
             :, None, None, None
         ]
+        pixels[50] += shade
         source = numpy.array(["a", "b"])[numpy.arange(60) // 6 % 2]
         task = train.Task(
             pixels, malignant, numpy.arange(60) % 8 - 1, source, numpy.arange(40), numpy.arange(40, 60)
@@ -384,7 +477,7 @@ class Training(unittest.TestCase):
                 raise KeyboardInterrupt
             return original(run, *arguments)
 
-        with unittest.mock.patch.object(train._Run, "_step", counted), unittest.mock.patch.object(train, "SAVE_EVERY", 0):
+        with unittest.mock.patch.object(train._Run, "_step", counted), unittest.mock.patch.object(train, "SAVE_EVERY", save_every):
             trained = train.train(network, task, self.SETTINGS, folder, "origin", stops_early=stops_early)
         return network.state_dict(), trained.figures
 
@@ -404,6 +497,71 @@ class Training(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "is of other data or starting weights"):
                 checkpoint = pathlib.Path(killed) / "checkpoint.pt"
                 train._Run(small_network(), self.task_of_other_data(), self.SETTINGS, checkpoint, "another", 0)
+
+    def test_an_interrupted_run_loses_no_step(self):
+        """Ctrl-C in a step, while the epoch is measured, and behind it."""
+        step, predict, draw = train._Run._step, train.predict, train._write_history
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+
+        def interrupting(original, when):
+            def called(*arguments, **more):
+                nonlocal calls
+                calls += 1
+                if calls == when:
+                    os.kill(os.getpid(), signal.SIGINT)
+                return original(*arguments, **more)
+
+            return called
+
+        with tempfile.TemporaryDirectory() as name:
+            whole = pathlib.Path(name) / "whole"
+            whole.mkdir()
+            wanted, figures = self.run_once(whole)
+            for number, (owner, attribute, original, when, steps) in enumerate((
+                (train._Run, "_step", step, 3, 3), (train, "predict", predict, 1, 5), (train, "_write_history", draw, 1, 5),
+            )):
+                with self.subTest(attribute):
+                    calls, work = 0, pathlib.Path(name) / str(number)
+                    work.mkdir()
+                    with (
+                        unittest.mock.patch.object(owner, attribute, interrupting(original, when)),
+                        self.assertRaisesRegex(KeyboardInterrupt, "interrupted; the same command goes on from .*checkpoint.pt"),
+                    ):
+                        self.run_once(work, save_every=600)
+                    state = torch.load(work / "checkpoint.pt", weights_only=True)
+                    self.assertEqual(state["epoch"] * 5 + state["step"], steps)
+                    found, again = self.run_once(work)
+                    self.assertEqual(figures, again)
+                    self.assertTrue(all(torch.equal(value, found[name]) for name, value in wanted.items()))
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+    def test_a_lack_of_memory_is_told_with_what_to_do(self):
+        for error, wanted in (
+            (torch.OutOfMemoryError("CUDA out of memory.\nmore"), "the card has too little memory .*--batch-size"),
+            (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "ended .*killed.* --workers"),
+            (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "too little memory"),
+        ):
+            with (
+                self.subTest(wanted), tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(MemoryError, wanted),
+                unittest.mock.patch.object(train._Run, "learn", side_effect=error),
+            ):
+                self.run_once(pathlib.Path(folder))
+        with (
+            tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(RuntimeError, "another"),
+            unittest.mock.patch.object(train._Run, "learn", side_effect=RuntimeError("another")),
+        ):
+            self.run_once(pathlib.Path(folder))
+
+    def test_an_image_that_was_replaced_under_its_name_is_other_data(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.run_once(folder)
+            with self.assertRaisesRegex(ValueError, "checkpoint.pt is of other data or starting weights"):
+                self.run_once(folder, shade=1)
+            state = torch.load(folder / "checkpoint.pt", weights_only=True)
+            del state["pixels"]  # as it was before they were noted
+            torch.save(state, folder / "checkpoint.pt")
+            self.run_once(folder, stop_at=1)
 
     def test_what_is_kept_are_averages_of_the_weights(self):
         step, seen = train._Run._step, []
@@ -489,7 +647,7 @@ class Training(unittest.TestCase):
         with (
             tempfile.TemporaryDirectory() as folder,
             unittest.mock.patch.object(self, "SETTINGS", settings),
-            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+            unittest.mock.patch.object(train, "mean_auc_of_sources", lambda *_: next(aucs)),
         ):
             first, figures = self.run_once(pathlib.Path(folder))
             self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 2)
@@ -505,7 +663,7 @@ class Training(unittest.TestCase):
                 self.subTest(stops_early),
                 tempfile.TemporaryDirectory() as folder,
                 unittest.mock.patch.object(self, "SETTINGS", settings),
-                unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+                unittest.mock.patch.object(train, "mean_auc_of_sources", lambda *_: next(aucs)),
             ):
                 self.run_once(pathlib.Path(folder), stops_early=stops_early)
                 self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + epochs)
@@ -530,7 +688,7 @@ class Training(unittest.TestCase):
         with (
             tempfile.TemporaryDirectory() as folder,
             unittest.mock.patch.object(self, "SETTINGS", settings),
-            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+            unittest.mock.patch.object(train, "mean_auc_of_sources", lambda *_: next(aucs)),
         ):
             self.run_once(pathlib.Path(folder))
             self.assertEqual(len((pathlib.Path(folder) / "history.csv").read_text().splitlines()), 1 + 4 + 2)
@@ -547,7 +705,7 @@ class Training(unittest.TestCase):
         with (
             tempfile.TemporaryDirectory() as folder,
             unittest.mock.patch.object(train, "predict", looked_at),
-            unittest.mock.patch.object(train, "roc_auc_by_source", lambda *_: {"a": next(aucs)}),
+            unittest.mock.patch.object(train, "mean_auc_of_sources", lambda *_: next(aucs)),
         ):
             figures = self.run_once(pathlib.Path(folder))[1]
         self.assertEqual((figures["epoch"], figures[CHOSEN_BY]), (2, 0.7))
@@ -583,6 +741,15 @@ class Training(unittest.TestCase):
         self.assertAlmostEqual(numpy.mean(places), 0.5, delta=0.05)  # mixed, from the start of an epoch to its end
         whole = train.epoch_order(task, train.Settings(benign_share=0), 0)
         self.assertEqual(sorted(whole), list(range(51)))
+
+    def test_bfloat16_on_processors_that_have_units_for_it(self):
+        for capability, pays in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
+            with unittest.mock.patch.object(torch.cuda, "get_device_capability", lambda _, found=capability: found):
+                self.assertEqual(pays, train.bfloat16_pays(torch.device("cuda")))
+        for amx in (True, False):
+            with unittest.mock.patch.object(torch.cpu, "_is_amx_tile_supported", lambda found=amx: found):
+                self.assertEqual(amx, train.bfloat16_pays(torch.device("cpu")))
+        self.assertFalse(train.bfloat16_pays(torch.device("mps")))
 
     def test_rates_fall_from_the_head_down(self):
         optimiser = train._optimiser(small_network(), train.Settings())

@@ -1,5 +1,6 @@
 """Quick checks of ablate, leave_one_source_out and measure_model: their tables. try_recipe runs them whole."""
 
+import argparse
 import contextlib
 import dataclasses
 import importlib.machinery
@@ -17,7 +18,7 @@ from PIL import Image
 RECIPE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(RECIPE))
 
-from comparison.results import check_stems
+from comparison.results import check_stems, write_truth
 from skincheck_training.calibrate import logit, sigmoid
 from skincheck_training.data import DataError, Example
 
@@ -44,9 +45,20 @@ class Ablation(unittest.TestCase):
         self.assertEqual(lines[3], "| Dehair | 2 | 0.870 ± 0.060 | +0.020 | 0.690 ± 0.010 | -0.030 |")
 
     def test_lesions_that_were_learned_are_not_unseen(self):
+        self.assertIn("table.csv: 1 groups of b are in other sources too, for instance 'g0'",
+                      self.refused(*LeavingOneSourceOut.ROWS, "b 1 g0 train", more=("--unseen", "b", "--variants", "recipe")))
+
+    def test_what_cannot_be_learned_or_measured_is_told_before_any_training(self):
+        self.assertIn("table.csv: c has not both malignant and benign images: nothing to measure",
+                      self.refused(*LeavingOneSourceOut.ROWS, "c 0 g8 train", more=("--unseen", "c", "--variants", "recipe")))
+        self.assertIn("table.csv: the train split has no akiec example, which the variant softmax needs",
+                      self.refused(*LeavingOneSourceOut.ROWS))
+
+    def refused(self, *rows: str, more: tuple[str, ...] = ()) -> str:
+        """What ablate says on stderr."""
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            rows = [row.split() for row in (*LeavingOneSourceOut.ROWS, "b 1 g0 train")]
+            rows = [row.split() for row in rows]
             for number in range(len(rows)):
                 (folder / f"{number}.png").write_bytes(b"")
             table = folder / "table.csv"
@@ -54,14 +66,21 @@ class Ablation(unittest.TestCase):
                      for number, (source, malignant, group, split) in enumerate(rows)]
             table.write_text("\n".join(["file,malignant,group,split,source", *lines]) + "\n")
             arguments = ["--data", table, "--images", folder, "--weights", table, "--skincheck", sys.executable,
-                         "--work", folder, "--device", "cpu", "--unseen", "b"]
+                         "--work", folder, "--device", "cpu", *more]
             with contextlib.redirect_stderr(io.StringIO()) as told:
                 self.assertEqual(2, script("ablate").main([str(argument) for argument in arguments]))
-        self.assertIn("table.csv: 1 groups of b are in other sources too, for instance 'g0'", told.getvalue())
+        return told.getvalue()
+
+    def test_numbers_that_make_no_sense_are_usage_errors(self):
+        for option, value in (("--threads", -1), ("--epochs", 0), ("--side", 0), ("--size", 0), ("--seeds", -1)):
+            with self.subTest(option), self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+                script("ablate").parse([option, str(value)])
+            self.assertRegex(said.getvalue(), f"{option}: {value} is not (0|1) or more")
 
     def test_one_seed_has_no_spread(self):
         lines = script("ablate").markdown([self.outcome("recipe", 1, 0.8, 0.7)]).splitlines()
-        self.assertEqual(lines[2], "| Recipe | 1 | 0.800 |  | 0.700 |  |")
+        self.assertEqual(lines[2:4], ["| Recipe | 1 | 0.800 |  | 0.700 |  |", ""])
+        self.assertIn("± is half the range over the seeds", lines[4])
 
 
 class LeavingOneSourceOut(unittest.TestCase):
@@ -96,6 +115,40 @@ class LeavingOneSourceOut(unittest.TestCase):
             self.assertEqual(figures_of(stored, "key"), {"validation_auc": 0.9})
             self.assertIsNone(figures_of(stored, "another"))
 
+    def test_a_source_may_have_any_name(self):
+        folder_of = script("leave_one_source_out").folder_of
+        options = argparse.Namespace(work=pathlib.Path("work"))
+        names = ("plain one", "a/b", "a%2Fb", ".", "..", "cache", "draft", "ü")
+        folders = [folder_of(name, options) for name in names]
+        self.assertEqual(len(set(folders)), len(names))
+        self.assertEqual(folders[0], options.work / "plain one")
+        for folder in folders:
+            self.assertEqual(folder.parent, options.work)
+            self.assertNotIn(folder.name, ("", "..", "cache", "draft"))
+
+    def test_figures_are_of_their_groups_pixels_and_weights(self):
+        key_of, kept = script("leave_one_source_out").key_of, self.examples(*self.ROWS)
+        with tempfile.TemporaryDirectory() as folder:
+            weights = pathlib.Path(folder) / "weights"
+            options = argparse.Namespace(weights=weights, leave_out=[])
+            weights.write_text("some")
+            key = key_of(kept, "pixels", options, [])
+            self.assertEqual(key, key_of(kept, "pixels", options, []))
+            self.assertNotEqual(key, key_of([dataclasses.replace(kept[0], group="g9"), *kept[1:]], "pixels", options, []))
+            self.assertNotEqual(key, key_of(kept, "other pixels", options, []))
+            self.assertNotEqual(key, key_of(kept, "pixels", options, ["--seed", "2"]))
+            weights.write_text("others")
+            self.assertNotEqual(key, key_of(kept, "pixels", options, []))
+
+    def test_the_truth_is_of_these_images_alone(self):
+        """A row that is left out may have the name of one that is not."""
+        examples = [dataclasses.replace(e, columns={"file": e.file, "malignant": "?", "age": "5", None: ["x"]})
+                    for e in self.examples(*self.ROWS)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "truth.csv"
+            write_truth(path, examples[:2])
+            self.assertEqual(path.read_text(), "file,malignant,age,group\n0.png,1,5,g0\n1.png,0,5,g1\n")
+
     def test_two_images_of_one_name_are_refused(self):
         names = self.examples(*self.ROWS)
         check_stems(pathlib.Path("table.csv"), names)
@@ -125,9 +178,9 @@ class MeasuringAModel(unittest.TestCase):
         for name in ("a.png", "b.png", "c.png"):
             Image.new("RGB", (8, 8), "white").save(self.folder / name)
 
-    def measure(self, *rows: str, header: str = HEADER, scores: str = "abc", code: int = 0) -> str:
+    def measure(self, *rows: str, header: str = HEADER, scores: str = "abc", code: int = 0, **changes) -> str:
         """What it says on stderr. Stands in for skincheck: writes rows of these images and ends with this exit code;
-        `evaluate` is not there, so that it must not be reached."""
+        `evaluate` is not there, so that it must not be reached. `changes` are of model.json."""
         (self.folder / "table.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8-sig")
         executable = self.folder / "skincheck"
         lines = "".join(f"{name}.png,ok,0.5,m@0123456789ab\n" for name in scores)
@@ -141,7 +194,9 @@ sys.exit({code})
         executable.chmod(0o755)
         model = self.folder / "model"
         model.mkdir(exist_ok=True)
-        (model / "model.json").write_text('{"name": "m", "sha256": "0123456789abcdef"}')
+        spec = {"name": "m", "sha256": "0123456789abcdef", "output": {"kind": "sigmoid", "classes": ["malignant"]},
+                "calibration": {"kind": "none"}}
+        (model / "model.json").write_text(json.dumps(spec | changes))
         arguments = {"data": self.folder / "table.csv", "images": self.folder, "skincheck": executable, "model": model,
                      "work": self.folder / "work", "views": 1}
         with contextlib.redirect_stderr(io.StringIO()) as told:
@@ -169,12 +224,20 @@ sys.exit({code})
     def test_calibration_is_undone(self):
         raw = numpy.array([0.1, 0.1, 0.1, 0.1, 0.9, 0.9])
         truth = {"a": True, "b": False, "c": False, "d": False, "e": True, "f": True}
-        calibration = {"kind": "platt", "slope": 0.7, "intercept": -0.4}
-        given = dict(zip(truth, sigmoid(0.7 * logit(raw) - 0.4).tolist(), strict=True))
+        spec = {"output": {"kind": "sigmoid", "classes": ["malignant"]},
+                "calibration": {"kind": "platt", "slope": 0.7, "intercept": -0.4}}
+        given = dict(zip(truth, ({"malignancy": str(p)} for p in sigmoid(0.7 * logit(raw) - 0.4)), strict=True))
         # Four are said 0.1, and a quarter of them is; two are said 0.9, and all are.
         wanted = (4 * 0.15 + 2 * 0.1) / 6
-        found = script("measure_model").uncalibrated_ece(given, truth, calibration)
+        found = script("measure_model").uncalibrated_ece(given, truth, spec)
         self.assertAlmostEqual(found, wanted, places=9)
+
+    def test_a_calibration_that_cannot_be_undone_is_told_before_the_scoring(self):
+        for calibration in ({"kind": "isotonic"}, {"kind": "temperature"}, {"kind": "platt", "slope": 1.0}):
+            with self.subTest(calibration):
+                told = self.measure(*self.ROWS, calibration=calibration)
+                self.assertRegex(told, "model.json: a calibration of kind isotonic|model.json: no '(temperature|intercept)'")
+        self.assertFalse((self.folder / "work/results-1.csv").exists())
 
     def test_a_figure_without_value_or_interval(self):
         figure = script("measure_model").figure
