@@ -7,7 +7,6 @@
 #include <opencv2/dnn.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -32,8 +31,8 @@ bool is_shape(const std::vector<int>& shape, int images, int classes) {
     return shape[1] == classes && std::all_of(shape.begin() + 2, shape.end(), one);
 }
 
-constexpr std::int64_t most_values = 1LL
-                                     << 30;  // 4 GiB, if none were used again; ResNet-50 at 224x224 has 2^24
+// 4 GiB, if none were used again; ResNet-50 at 224x224 has 2^24.
+constexpr std::int64_t most_values = 1LL << 30;
 
 // More than `most_values` for what is no size.
 std::int64_t values_of(const cv::dnn::MatShape& shape) {
@@ -47,14 +46,13 @@ std::int64_t values_of(const cv::dnn::MatShape& shape) {
     return values;
 }
 
-// CUDA and cuDNN have words for it, and no code of OpenCV's, which itself leaves away all algorithms that
-// want more memory than there is.
-bool is_lack_of_memory(const cv::Exception& error) {
-    constexpr std::array words{"out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED",
-                               "did not return a suitable algorithm"};
-    return error.code == cv::Error::StsNoMem ||
-           std::any_of(words.begin(), words.end(),
-                       [&](const char* some) { return error.err.find(some) != std::string::npos; });
+// CUDA and cuDNN have words for it, and no code of OpenCV's. Of `images` together: OpenCV itself leaves away
+// all algorithms that want more memory than there is; where it finds none for a single one, the card has
+// none.
+bool is_lack_of_memory(const cv::Exception& error, int images) {
+    const auto says = [&](const char* words) { return error.err.find(words) != std::string::npos; };
+    return error.code == cv::Error::StsNoMem || says("out of memory") || says("ALLOC_FAILED") ||
+           says("ALLOCATION_FAILED") || (images > 1 && says("did not return a suitable algorithm"));
 }
 
 class DnnClassifier : public Classifier {
@@ -103,12 +101,12 @@ class DnnClassifier : public Classifier {
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
         } catch (const cv::Exception& error) {
             placed_for_ = 0;
-            if (computed > images && is_lack_of_memory(error)) {
+            if (computed > images && is_lack_of_memory(error, computed)) {
                 return classify(blob);  // there may be room for it alone
             }
             fail(fmt::format(R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}")",
                              CV_VERSION, target_.name(), computed, input_.name, output_),
-                 error);
+                 error, computed);
         }
         const std::vector<int> shape(outputs.size.p, outputs.size.p + outputs.dims);
         expect_shape(shape, computed);
@@ -122,8 +120,8 @@ class DnnClassifier : public Classifier {
     }
 
     // Memory that is short says nothing of the network: the next image may be smaller, or have more room.
-    [[noreturn]] void fail(const std::string& what, const cv::Exception& error) const {
-        if (is_lack_of_memory(error)) {
+    [[noreturn]] void fail(const std::string& what, const cv::Exception& error, int images = 1) const {
+        if (is_lack_of_memory(error, images)) {
             throw std::bad_alloc();
         }
         fail(fmt::format("{}: {}", what, one_line(error.err.empty() ? error.what() : error.err)));

@@ -45,8 +45,7 @@ std::optional<std::string> openvino_obstacle(Precision precision) {
     static std::optional<Precision> settled;
     if (!opencv_built_with("OpenVINO:")) {
         return "this skincheck was built with an OpenCV without OpenVINO; use --engine opencv, or build "
-               "OpenCV with "
-               "scripts/build-opencv --with openvino";
+               "OpenCV with scripts/build-opencv --with openvino";
     }
     if (precision == Precision::fp16) {
         return "OpenVINO computes in fp32 or bf16 on the CPU; use one of these";
@@ -64,8 +63,7 @@ std::optional<std::string> openvino_obstacle(Precision precision) {
     }
     if (!answers()) {
         return "OpenVINO has no CPU plugin here; build OpenCV again with scripts/build-opencv --with "
-               "openvino, or use "
-               "--engine opencv";
+               "openvino, or use --engine opencv";
     }
     return std::nullopt;
 }

@@ -24,22 +24,26 @@ void with_advice(std::string_view advice, const Test& test) {
 
 }  // namespace
 
+std::optional<double> tolerance_of(const ModelSpec& spec, const Target& target) {
+    const auto found = spec.golden.tolerance.find(tolerance_key(target));
+    return found == spec.golden.tolerance.end() ? std::nullopt : std::optional(found->second);
+}
+
 double self_test(Classifier& classifier, const ModelSpec& spec, const Target& target, int batch_size) {
-    const std::string key = tolerance_key(target);
-    const auto tolerance = spec.golden.tolerance.find(key);
-    if (tolerance == spec.golden.tolerance.end()) {
+    const std::optional<double> tolerance = tolerance_of(spec, target);
+    if (!tolerance) {
         throw Fatal(
             ExitCode::model,
             fmt::format(
                 "{}: model.json has no golden.tolerance for {}, so this model cannot be checked there; "
                 "use another --device or --precision",
-                spec.id(), key));
+                spec.id(), tolerance_key(target)));
     }
     double largest = 0;
     const auto expect = [&](const Golden::Case& golden, const float* actual) {
         for (std::size_t i = 0; i < golden.outputs.size(); ++i) {
             const double difference = std::abs(actual[i] - golden.outputs[i]);
-            if (difference <= tolerance->second) {  // false for NaN
+            if (difference <= *tolerance) {  // false for NaN
                 largest = std::max(largest, difference);
                 continue;
             }
@@ -47,14 +51,13 @@ double self_test(Classifier& classifier, const ModelSpec& spec, const Target& ta
                         fmt::format("{}: the self-test failed on {}: for seed {} the output \"{}\" is {:.6f} "
                                     "in place of {:.6f}, off by more than {:g}",
                                     spec.id(), target.name(), golden.seed, spec.output.classes.at(i),
-                                    actual[i], golden.outputs[i], tolerance->second));
+                                    actual[i], golden.outputs[i], *tolerance));
         }
     };
     std::vector<cv::Mat> inputs;
     with_advice(
         "install the package again, or use another --device or --precision; after changes of your own "
-        "complete "
-        "it again (docs/own-model.md)",
+        "complete it again (docs/own-model.md)",
         [&] {
             for (const Golden::Case& golden : spec.golden.cases) {
                 inputs.push_back(draw_golden_input(golden.seed, spec.input.height, spec.input.width));
