@@ -79,8 +79,7 @@ tl::unexpected<Failure> was_changed() {
 }  // namespace
 
 tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::uint64_t max_bytes) {
-    if (path.find('\0') !=
-        std::string::npos) {  // the system would open another file: the one named up to the NUL
+    if (path.find('\0') != std::string::npos) {  // the system would open the file named up to the NUL
         return image_failure(Status::not_found, "no such file: a name cannot hold a NUL byte");
     }
     // Looked at before it is opened, which alone can be felt: a FIFO's writer would go on, a tape would
@@ -136,16 +135,6 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
         return was_changed();
     }
     return result;
-}
-
-bool is_image_file(const std::string& path) {
-    struct stat about {};
-    if (::stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) {
-        return false;
-    }
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    std::vector<std::uint8_t> start;
-    return file.get() >= 0 && append(file, start, sniff_size) == 0 && sniff_image_format(start).has_value();
 }
 
 }  // namespace skincheck

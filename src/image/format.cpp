@@ -4,6 +4,7 @@
 
 #include <opencv2/core/utility.hpp>
 
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 #include <vector>
