@@ -7,13 +7,14 @@
 #include <opencv2/core/mat.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace skincheck {
 
-/// Used by one thread at a time; a pipeline makes one for each worker.
+/// Used by one thread at a time.
 class Classifier {
   public:
     virtual ~Classifier() = default;
@@ -74,6 +75,9 @@ std::vector<TargetState> list_targets();
 /// input or output does not have the shape that the spec says, or when the card lacks one of its layers,
 /// which OpenCV would compute on the CPU.
 std::unique_ptr<Classifier> make_dnn_classifier(const Model& model, const Target& target);
+
+/// By how much an output of the golden cases may differ there; nothing where model.json does not say.
+std::optional<double> tolerance_of(const ModelSpec& spec, const Target& target);
 
 /// Runs the golden vectors of `spec` and compares; for a batch size above 1 also several of them in one
 /// batch. Throws Fatal (model) with the seed, the expected and the actual output when one differs by more

@@ -20,19 +20,19 @@
 namespace skincheck {
 
 inline constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-inline constexpr double normal_95 =
-    1.959963984540054;  ///< half the width of a normal 95 % interval, in deviations
+/// Half the width of a normal 95 % interval, in deviations.
+inline constexpr double normal_95 = 1.959963984540054;
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What goes in. Failures of the files (unreadable, no such column, a score that is no number) throw Fatal
-// (usage).
+// What goes in. Failures of the files (unreadable, no such column, a score that is no number) throw
+// Fatal (usage).
 
 /// Something in the files that the user must know of, counted. `names` are ids, the first ten.
 struct Fault {
     std::string what;  ///< "duplicates in the results"
     std::size_t count = 0;
     std::vector<std::string> names;
-    bool left_out = true;  ///< false: a remark; what is named is in the figures
+    bool left_out = true;  ///< from some figures at least; false: a remark; what is named is in all of them
     void add(const std::string& name);
 };
 
@@ -49,8 +49,8 @@ struct Truth {
     std::string layout;  ///< how it was read, for a person: "ISIC 2018, malignant: MEL, BCC, AKIEC"
     std::vector<std::string> classes;  ///< diagnoses, in the table's order; empty for a binary truth
     std::vector<std::string> malignant_classes;  ///< of a table with a column for each class
-    std::vector<std::string>
-        columns;  ///< further columns of the truth or of the metadata: age, sex, lesion_id ...
+    /// Further columns of the truth or of the metadata: age, sex, lesion_id ...
+    std::vector<std::string> columns;
     std::vector<TruthCase> cases;              ///< in the file's order, each id once
     std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
     std::string metadata_file;                 ///< empty: none
@@ -60,10 +60,11 @@ struct Truth {
 struct TruthOptions {
     std::string id_column;     ///< empty: by the layout
     std::string label_column;  ///< empty: by the layout
-    std::vector<std::string>
-        positive;          ///< values of the label, or classes, that are malignant; empty: by the layout
+    /// Values of the label, or classes, that are malignant; empty: by the layout.
+    std::vector<std::string> positive;
     std::string metadata;  ///< a second CSV with an id and further columns; empty: none
-    std::string metadata_id_column;  ///< empty: id_column if the metadata has it, else one of the usual names
+    /// Empty: id_column if the metadata has it, else one of the usual names.
+    std::string metadata_id_column;
 };
 
 /// Reads the tables of the ISIC challenges (2016 to 2020, 2024; recognised by their header), HAM10000's and
@@ -74,13 +75,13 @@ struct ResultCase {
     std::string id;  ///< the file's name without folder and image ending
     std::string path;
     double score = undefined;           ///< malignancy in [0,1]
-    std::vector<double> probabilities;  ///< of Results::classes; empty when there are none
+    std::vector<double> probabilities;  ///< of Results::classes; empty when any is missing
 };
 
 struct Results {
     std::string file;
     std::string model;                 ///< name@hash; empty when the file tells none
-    std::optional<double> threshold;   ///< nothing when the file tells none
+    std::optional<double> threshold;   ///< nothing when the file tells none of the scores that were read
     std::vector<std::string> classes;  ///< of a multi-class model
     std::vector<ResultCase> cases;     ///< those with a usable score, in the file's order, each id once
     std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
@@ -94,8 +95,8 @@ struct ResultsOptions {
     std::vector<std::string> malignant_classes;
 };
 
-/// Reads what skincheck writes (CSV, JSON, JSON Lines), submissions in ISIC's layouts, or any CSV of id and
-/// score.
+/// Reads what skincheck writes (CSV, JSON, JSON Lines), submissions in ISIC's layouts, or any CSV of id
+/// and score.
 Results read_results(const std::string& file, const ResultsOptions& options);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -113,18 +114,16 @@ enum class Measure {
     mcc,                ///< Matthews (1975): (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN))
     // Over all thresholds; cases of equal score change sides together.
     roc_auc,  ///< area under the ROC curve = P(malignant scores higher) + P(equal) / 2 (Mann-Whitney)
-    average_precision,  ///< sum of precision times the sensitivity gained, from the highest score down; no
-                        ///< interpolation
+    /// Sum of precision times the sensitivity gained, from the highest score down; no interpolation.
+    average_precision,
     /// Area between the ROC curve and the line of sensitivity = min_tpr, not normalised, as ISIC 2024 scored:
-    /// 0 to
-    /// 1 - min_tpr, chance has (1 - min_tpr)^2 / 2.
+    /// 0 to 1 - min_tpr, chance has (1 - min_tpr)^2 / 2.
     partial_auc,
     // Of the scores as probabilities.
     brier,     ///< mean of (score - truth)^2 (Brier 1950)
     log_loss,  ///< mean of -ln(probability given to the truth), which is held 2.2e-16 away from 0 and 1
     /// Expected calibration error (Naeini 2015): |mean score - share of malignant|, weighted by cases, over
-    /// ten bins of
-    /// equal width.
+    /// ten bins of equal width.
     ece,
 };
 inline constexpr int measure_count = 14;
@@ -149,13 +148,12 @@ struct Confusion {
 struct Sample {
     std::vector<double> score;  ///< in [0,1]
     std::vector<char> malignant;
-    /// Cases with one number (of a lesion, of a patient) are drawn together by the bootstrap; empty: each by
-    /// itself.
+    /// Cases with one number (of a lesion, of a patient) are drawn together by the bootstrap; empty: each
+    /// case by itself.
     std::vector<int> cluster;
 };
 
 struct FigureOptions {
-    double threshold = 0.5;
     double min_tpr = 0.80;
     int bootstrap = 2000;  ///< resamples; 0: no intervals
     std::uint64_t seed = 1;
@@ -175,7 +173,7 @@ struct Figures {
 /// Intervals are percentiles of a bootstrap over clusters, those with a malignant case and those without
 /// drawn apart (so without clusters: stratified by truth). Each resample has its own generator: seed and
 /// number of cases decide all.
-Figures figures(const Sample& sample, const FigureOptions& options);
+Figures figures(const Sample& sample, double threshold, const FigureOptions& options);
 
 /// Of two scores for the same cases. `difference` is first - second.
 struct Comparison {
@@ -197,7 +195,7 @@ struct OperatingPoint {
     Confusion confusion;
     Figure sensitivity, specificity, precision, npv;  ///< on these cases, at the threshold
     /// Each resample chooses its own threshold and is measured on the cases that it left out: free of the
-    /// optimism of choosing and measuring on the same cases. `value` is the mean.
+    /// optimism of choosing and measuring on the same cases. `value` is the mean; NaN without resamples.
     Figure expected_sensitivity, expected_specificity;
 };
 
@@ -249,6 +247,7 @@ inline constexpr std::size_t small_group = 20;
 
 /// Calls among several classes: the one of the highest probability. Where two share it, or it is none of the
 /// truth's classes (ISIC 2019's UNK), no class is called, which counts as wrong; so does ISIC's own scorer.
+/// Cases without a probability for each class stay out, and are one of Evaluation::faults.
 struct MultiClass {
     std::vector<std::string> classes;  ///< as the truth names them
     std::vector<Figure> sensitivity;   ///< of each class
@@ -274,12 +273,18 @@ struct EvaluateOptions {
     std::size_t worst = 20;   ///< misses of each kind that are kept
 };
 
+enum class ThresholdSource {
+    given,       ///< EvaluateOptions::threshold
+    of_results,  ///< Results::threshold
+    assumed,     ///< neither tells one: 0.5
+};
+
 /// One file of results against the truth.
 struct Evaluation {
     std::string results_file, results_sha256, model;
     double threshold = undefined;
-    bool threshold_assumed = false;  ///< neither given nor in the results: 0.5
-    std::string cluster;             ///< the column, or empty; "patient_id or lesion_id" when both count
+    ThresholdSource threshold_source = ThresholdSource::assumed;
+    std::string cluster;  ///< the column, or empty; "patient_id or lesion_id" when both count
     std::size_t clusters = 0;
     Figures figures;
     std::vector<OperatingPoint> operating_points;
@@ -287,7 +292,7 @@ struct Evaluation {
     std::optional<MultiClass> multi_class;
     Curves curves;
     std::vector<Miss> missed, false_alarms;  ///< the worst first
-    std::vector<Fault> faults;               ///< of the results and of the join
+    std::vector<Fault> faults;               ///< of the results, the join and the classes
 };
 
 struct Report {
@@ -297,10 +302,12 @@ struct Report {
     EvaluateOptions options;
     std::vector<Evaluation> evaluations;  ///< one or two
     std::optional<Comparison> comparison;
-    std::size_t left_out() const;  ///< rows of truth and results that stay out of the figures
+    std::size_t left_out() const;  ///< rows of truth and results that stay out of figures
 };
 
-/// Joins by id and computes. Fatal (usage) when nothing joins, or the truth has one kind of case only.
+/// Joins by id and computes. Fatal (usage), before anything is computed, when options.cluster or one of
+/// options.by is no column, when one of options.by has so many values that it is an id, and when there are
+/// not cases of both kinds that are in the truth and in the results (of two results: in each, and in both).
 Report evaluate(const Truth& truth, const std::vector<Results>& results, const EvaluateOptions& options);
 
 /// For a terminal; ends with a newline.
@@ -315,7 +322,11 @@ struct HtmlOptions {
     std::string date;    ///< as it is to be printed
 };
 
-/// A page that is whole in itself: no script, nothing loaded, thumbnails inside without metadata.
+/// Fatal (usage) for HtmlOptions::images that cannot be read. Nothing is wrong with an empty one.
+void check_images(const std::string& folder);
+
+/// A page that is whole in itself: no script, nothing loaded, thumbnails inside without metadata. An image
+/// that cannot be read is told in its place. Throws what check_images() throws.
 std::string report_html(const Report& report, const HtmlOptions& options);
 
 }  // namespace skincheck

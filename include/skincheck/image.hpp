@@ -39,9 +39,6 @@ struct Image {
 /// contains, never blocks on a FIFO, never writes to stderr.
 tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options);
 
-/// Whether a regular file is there that begins as an image does.
-bool is_image_file(const std::string& path);
-
 /// The file name extensions (lower case, with the dot) of the formats that this build decodes.
 std::vector<std::string> image_extensions();
 

@@ -118,6 +118,8 @@ struct InputOptions {
     std::int64_t settle = 0;            ///< leave files that changed within so many nanoseconds
     Anonymise anonymise;                ///< empty: paths are written as they are
     std::optional<Shard> shard;         ///< give out its items only
+    /// Called from next() and ready() with the path of each directory whose names were read; may be empty.
+    std::function<void(const std::string& path)> searched;
 };
 
 /// Receives one line for a person, without a newline, and the path that it is about (it may be empty): a path

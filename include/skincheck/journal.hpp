@@ -45,9 +45,12 @@ class Journal {
     /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
     virtual bool put(const Row& row, bool replace) = 0;
 
-    /// Drops the rows of directories that could not be read or were not there, but for those that place() has
-    /// met since the journal was opened: they can be read now, and what is in them has rows. Not of shards,
-    /// whose inputs stay the same.
+    /// That a directory of this name, as a row has it, could be read.
+    virtual void searched(const std::string& directory) = 0;
+
+    /// Drops the rows without a score of what has been searched() since the journal was opened: it could not
+    /// be read or was not there, and now what is in it has rows. Not what place() has met since then, and not
+    /// of shards, whose inputs stay the same.
     virtual void forget_directories() = 0;
 
     /// What computed rows of this journal, kept with them. devices() are all of them, sorted, each once.
@@ -92,11 +95,12 @@ class JournalLock {
     int descriptor_;
 };
 
-/// Nothing when another run has it; with `wait`, that is waited for until a cancellation.
+/// Nothing when another run has it; with `wait`, that is waited for until a cancellation. Throws CannotWrite.
 std::optional<JournalLock> lock_journal(const std::string& output, bool wait,
                                         const Cancellation& cancellation);
 
-/// Opens the journal that is locked, or makes it. With `start_over` what is in it is dropped.
+/// Opens the journal that is locked, or makes it. With `start_over` what is in it is dropped. Like all that
+/// is done with it, throws CannotWrite, Fatal (output) or std::bad_alloc.
 std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over);
 
 /// A journal that goes with its object: on disk, but nobody else sees it.

@@ -22,6 +22,6 @@ struct Merged {
 /// item of the whole is there exactly once, the parts were made from the same inputs (their digests), and
 /// they agree on format, model, threshold, preprocessing and precision; Fatal (interrupted) after a
 /// cancellation.
-Merged merge(const std::vector<std::string>& files, const Cancellation* cancellation = nullptr);
+Merged merge(const std::vector<std::string>& files, const Cancellation& cancellation);
 
 }  // namespace skincheck

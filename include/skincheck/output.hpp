@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace skincheck {
 
@@ -49,10 +50,12 @@ class Destination {
 /// File descriptor 1.
 std::unique_ptr<Destination> standard_output();
 
-/// A file that is written under a temporary name beside `path` and renamed by commit(); the destructor of one
-/// that was not committed removes it. An existing file keeps its mode; a path to something that is no regular
-/// file (a FIFO, a device such as /dev/stdout) is written to directly. Throws Fatal (interrupted) when a
-/// signal comes while a FIFO waits for its reader.
+/// A file that is written under a temporary name beside `path` and renamed by commit(), or copied there where
+/// the system allows no other file in its place; the destructor of one that was not committed removes it. If
+/// the copy fails too, CannotWrite tells where it stays. An existing file keeps its mode, but for the rights
+/// of a group that it cannot keep; a path to something that is no regular file (a FIFO, a device such as
+/// /dev/stdout) is written to directly. Throws Fatal (interrupted) when a signal comes while a FIFO waits for
+/// its reader.
 std::unique_ptr<Destination> atomic_file(const std::string& path);
 
 /// Where the symbolic links from `path` lead, so that the file changes and the link stays. Ends at
@@ -65,14 +68,18 @@ void check_writable(const std::string& path);
 
 /// What a reader needs to know where the rows came from.
 struct Provenance {
-    std::string device;     ///< Device::name()
-    std::string engine;     ///< opencv, openvino
+    std::string device;     ///< Device::name(); of rows that several runs computed joined_names()
+    std::string engine;     ///< opencv, openvino; joined as `device`
     std::string precision;  ///< fp32, fp16, bf16
     ModelSpec model;
     double threshold = 0.5;
     int views = 1;                 ///< of each image, whose outputs were averaged
     std::optional<Shard> shard{};  ///< adds to each row: shard, item (its number), inputs (its digest)
 };
+
+/// What several runs name, each "cpu" or joined already as "cpu, cuda:0": each name once, by the order of
+/// bytes.
+std::string joined_names(const std::vector<std::string>& of_runs);
 
 /// Turns rows into one format. begin(), row() for each, end() — in that order, once each.
 class Writer {
@@ -83,6 +90,7 @@ class Writer {
     virtual void end(const Summary& summary) = 0;
 };
 
+/// `destination` must outlive the writer.
 std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination);
 
 /// The fields that a shard's rows have more than others, as make_writer() writes and merge reads them.

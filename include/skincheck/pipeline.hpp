@@ -46,8 +46,7 @@ struct ScoringOptions {
     int views = 1;       ///< of each image, see views_of(); the network's outputs for them are averaged
     int batch_size = 1;  ///< images, or views of them, that go through the network together, at most
     int classifiers = std::numeric_limits<int>::max();  ///< at the same time; workers wait for one
-    std::function<void()>
-        on_smaller_batches{};  ///< called once, when memory does not suffice for a whole batch
+    std::function<void()> on_smaller_batches{};  ///< called once, when memory is short for a whole batch
 };
 
 /// The work of scoring: load, prepare, classify, decide. Whatever happens to an image becomes its row. `spec`

@@ -18,7 +18,7 @@ int sufficient_side(const ModelSpec& spec);
 
 /// Applies the steps in order: CV_8UC3 BGR of any size → CV_8UC3 BGR of the network's size, what the network
 /// would see before normalisation. Throws Fatal (model) when the steps do not end at the size of
-/// `spec.input`, cv::Exception when a side is more than 100 times the other.
+/// `spec.input`, cv::Exception when a side that is resized is more than 100 times the other.
 cv::Mat apply_steps(const cv::Mat& pixels, const ModelSpec& spec);
 
 /// The number of views that views_of() can make: 1, 2, 4 or 8.

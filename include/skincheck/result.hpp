@@ -54,8 +54,8 @@ std::string one_line(std::string_view text);
 /// What the network says of one image.
 struct Score {
     double malignancy = 0;  ///< calibrated probability in [0,1], rounded to six decimals
-    std::vector<double>
-        probabilities;  ///< one for each class in the model's order, rounded; empty unless multi-class
+    /// One for each class in the model's order, rounded; empty unless multi-class.
+    std::vector<double> probabilities;
 };
 
 /// Which content of a file was looked at: another size or time of change means another content.
@@ -71,6 +71,11 @@ struct Shard {
     bool operator==(const Shard&) const = default;
 };
 
+/// Which of `count` shards has the item of this number, both from 1.
+constexpr std::uint64_t shard_index_of(std::uint64_t number, std::uint64_t count) {
+    return (number - 1) % count + 1;
+}
+
 /// "2/4". Nothing for what is no such pair.
 std::optional<Shard> parse_shard(std::string_view text);
 std::string to_string(const Shard& shard);
@@ -84,7 +89,6 @@ struct Row {
     std::string error;   ///< one line for a person; empty when the status is ok
     std::string output;  ///< the file that preprocessing wrote; empty when there is none, and in scoring
     std::optional<FileStamp> stamp{};  ///< of the pixels; nothing when there are none
-    bool of_directory = false;         ///< of a directory that could not be read
     std::uint64_t number = 0;          ///< Item::number
     std::uint64_t digest = 0;          ///< Item::digest
 };
@@ -97,8 +101,7 @@ std::string image_id(std::string_view path);
 struct Summary {
     std::uint64_t rows = 0;
     std::array<std::uint64_t, status_count> by_status{};
-    std::uint64_t used =
-        0;  ///< with a score or a file: those that are ok, and truncated ones that the user wanted
+    std::uint64_t used = 0;  ///< with a score or a file: ok, or truncated where the user wants these
     std::uint64_t benign = 0, malignant = 0;
     std::uint64_t kept = 0;  ///< inputs whose rows an earlier run wrote; not among `rows`
     std::uint64_t left = 0;  ///< inputs left to a later run, without a row
@@ -125,8 +128,11 @@ enum class ExitCode {
     terminated = 143,
 };
 
-/// Ends the run with an exit code and one line for the user. The only exception that the library throws on
-/// purpose; what concerns a single item is a Failure instead.
+/// Of a run that came to its end: ok or some_failed.
+ExitCode exit_code_of_rows(const Summary& summary);
+
+/// Ends the run with an exit code and one line for the user. Beside it the library lets std::bad_alloc
+/// through, and cv::Exception where that is said; what concerns a single item is a Failure instead.
 class Fatal : public std::runtime_error {
   public:
     Fatal(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

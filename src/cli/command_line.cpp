@@ -1,8 +1,10 @@
 #include "cli/command_line.hpp"
 
 #include "skincheck/journal.hpp"
+#include "skincheck/output.hpp"
 
 #include "cli/version.hpp"
+#include "result/descriptor.hpp"
 
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>
@@ -11,16 +13,27 @@
 
 #include <algorithm>
 #include <locale>
+#include <string_view>
 
 namespace skincheck::cli {
 namespace {
 
-// CLI11 gives "--option=" the next argument as its value: with --output= that would be an image.
-void refuse_empty_values(const std::vector<std::string>& arguments, CLI::App& app) {
+// CLI11 gives "--option=" the next argument as its value: with --output= that would be an image; and it takes
+// "--flag=no" for a flag that is not set.
+void refuse_values(const std::vector<std::string>& arguments, CLI::App& app) {
     constexpr const char* advice = "its value is empty; give one, or leave the option out";
     for (const std::string& argument : arguments) {
-        if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
-            throw Fatal(ExitCode::usage, fmt::format("{} {}", argument, advice));
+        const std::string name = argument.substr(0, argument.find('='));
+        if (!argument.starts_with("--") || name.size() == argument.size()) {
+            continue;
+        }
+        const CLI::Option* option = app.get_option_no_throw(name);
+        if (option != nullptr && option->get_items_expected_max() == 0) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("{}: it takes no value; write {} alone", argument, name));
+        }
+        if (name.size() == argument.size() - 1) {
+            throw Fatal(ExitCode::usage, fmt::format("{}: {}", name, advice));
         }
     }
     for (CLI::Option* option : app.get_options()) {
@@ -37,11 +50,37 @@ void let_the_last_value_count(CLI::App& app) {
     }
 }
 
+constexpr std::size_t enough_of_a_file = 4096;
+
+// Whatever its name: DICOM files often have no ending, a photograph may be of a kind that is not read, and a
+// key of random bytes may hold no NUL. What skincheck writes begins with ASCII, where no spreadsheet has put
+// a byte order mark before it; paths come later.
+bool is_no_text(std::string_view start) {
+    const auto is_ascii_text = [](unsigned char c) {
+        return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
+    };
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    const std::string_view beginning =
+        start.substr(start.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, 16);
+    return start.find('\0') != std::string_view::npos ||
+           !std::all_of(beginning.begin(), beginning.end(), is_ascii_text);
+}
+
 }  // namespace
 
-void refuse_image_or_journal(const char* option, const std::string& file) {
+void refuse_empty_names(const std::vector<std::string>& names) {
+    if (std::find(names.begin(), names.end(), "") != names.end()) {
+        throw Fatal(ExitCode::usage, "an argument is empty: a variable without a value?");
+    }
+}
+
+void refuse_output(const char* option, const std::string& file, bool resumed) {
     if (file.empty()) {
         return;
+    }
+    if (file == "-") {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{} -: this does not go to standard output; name a file", option));
     }
     if (file.ends_with(journal_ending) || is_journal(file)) {
         throw Fatal(ExitCode::usage,
@@ -57,16 +96,14 @@ void refuse_image_or_journal(const char* option, const std::string& file) {
                                     option, file));
         }
     }
-    if (is_image_file(file)) {  // DICOM files often have no ending
+    if (is_no_text(first_bytes(file, enough_of_a_file))) {
         throw Fatal(ExitCode::usage,
-                    fmt::format("{} {}: an image lies there, which would be replaced; name another file",
+                    fmt::format("{} {}: an image or another file that is no text lies there, which would be "
+                                "replaced; name another file",
                                 option, file));
     }
-}
-
-void refuse_file_with_journal(const char* option, const std::string& file) {
     struct stat status {};
-    if (!file.empty() && stat(journal_path(file).c_str(), &status) == 0) {
+    if (!resumed && stat(journal_path(file).c_str(), &status) == 0) {
         throw Fatal(
             ExitCode::usage,
             fmt::format("{} {}: there is a journal of it, {}, and only --resume goes on with that (or "
@@ -84,12 +121,32 @@ void refuse_same(const char* option, const std::string& file, const std::vector<
         }
         return error ? boost::filesystem::path(path) : known;
     };
+    struct stat here {};
+    const bool exists = stat(file.c_str(), &here) == 0;
+    const auto may_be_same = [&](const std::string& other) {  // names take longer, and there may be many
+        struct stat there {};
+        const bool other_exists = stat(other.c_str(), &there) == 0;
+        return exists == other_exists &&
+               (!exists || (there.st_dev == here.st_dev && there.st_ino == here.st_ino));
+    };
     for (const std::string& other : others) {
-        if (!file.empty() && !other.empty() && whole(file) == whole(other)) {
+        if (!file.empty() && !other.empty() && may_be_same(other) && whole(file) == whole(other)) {
             throw Fatal(
                 ExitCode::usage,
                 fmt::format("{} {} is {}, which takes part already; name another file", option, file, other));
         }
+    }
+}
+
+void refuse_standard_input(const char* option, const std::string& file,
+                           const std::vector<std::string>& inputs) {
+    struct stat input {};
+    struct stat output {};
+    if (!file.empty() && std::find(inputs.begin(), inputs.end(), "-") != inputs.end() &&
+        fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode) && stat(file.c_str(), &output) == 0 &&
+        input.st_dev == output.st_dev && input.st_ino == output.st_ino) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{} {} is what is read on standard input; name another file", option, file));
     }
 }
 
@@ -101,10 +158,10 @@ void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& 
         ->trigger_on_parse();
 }
 
-void add_output_option(CLI::App& app, std::string& output) {
+void add_output_option(CLI::App& app, std::string& output, const char* replaced) {
     app.add_option_function<std::string>(
            "-o,--output", [&output](const std::string& file) { output = file == "-" ? "" : file; },
-           "Write to FILE, which is replaced at the end or when interrupted")
+           fmt::format("Write to FILE, which is replaced {}", replaced))
         ->type_name("FILE")
         ->group("Output");
 }
@@ -124,7 +181,7 @@ std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector
     const std::vector<std::string> after(separator == arguments.end() ? separator : separator + 1,
                                          arguments.end());
     arguments.erase(separator, arguments.end());
-    refuse_empty_values(arguments, app);
+    refuse_values(arguments, app);
     let_the_last_value_count(app);
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     try {
@@ -137,16 +194,22 @@ std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector
         throw Fatal(ExitCode::usage, error.what());
     }
     paths = app.remaining();
+    const bool scores = app.get_name().empty();
     for (const std::string& path : paths) {
         if (path.size() > 1 && path.front() == '-') {
             throw Fatal(ExitCode::usage,
                         fmt::format("unknown option '{0}' (a path? put -- before it)", path));
         }
         const bool is_command = std::find(commands.begin(), commands.end(), path) != commands.end();
-        if (is_command && app.get_name().empty() && access(path.c_str(), F_OK) != 0) {
+        if (is_command && scores && access(path.c_str(), F_OK) != 0) {
             throw Fatal(ExitCode::usage,
                         fmt::format("{0} comes first: see skincheck {0} --help (a path? write ./{0})", path));
         }
+    }
+    if (scores && !paths.empty() && paths.front() == "help" && access("help", F_OK) != 0) {
+        throw Fatal(
+            ExitCode::usage,
+            "for help: skincheck --help, skincheck COMMAND --help or man skincheck (a path? write ./help)");
     }
     paths.insert(paths.end(), after.begin(), after.end());
     return "";

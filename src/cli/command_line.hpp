@@ -57,21 +57,26 @@ Number parse_number(const std::string& text, const char* option, Number low, Num
 void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,
                      const char* value_name, const char* help);
 
-/// --output for text; "-" is standard output, as without it.
-void add_output_option(CLI::App& app, std::string& output);
+/// --output for text; "-" is standard output, as without it. The help says when FILE is `replaced`.
+void add_output_option(CLI::App& app, std::string& output, const char* replaced);
 
 void add_quiet_option(CLI::App& app, Verbosity& chosen);
 
-/// Refuses (usage) a file for text that has the name of an image or of a journal, or is one: `skincheck -o
-/// drop/*` must not replace the first image by the rows of the others. An empty `file` is none.
-void refuse_image_or_journal(const char* option, const std::string& file);
+/// Refuses (usage) an empty argument where a file or a model is named. Of a path to score there is a row.
+void refuse_empty_names(const std::vector<std::string>& names);
 
-/// Refuses (usage) a file that has a journal: two kinds of runs on one output would each replace the other's
-/// rows. An empty `file` is none.
-void refuse_file_with_journal(const char* option, const std::string& file);
+/// Refuses (usage) a file for text that has the name of an image or of a journal, or is one: `skincheck -o
+/// drop/*` must not replace the first image by the rows of the others. So "-". Unless its run is `resumed`,
+/// also one that has a journal: two kinds of runs on one output would each replace the other's rows. An empty
+/// `file` is none.
+void refuse_output(const char* option, const std::string& file, bool resumed = false);
 
 /// Refuses (usage) to write where something else is read or written. Empty names are none.
 void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others);
+
+/// Refuses (usage) to write into the file that is read on standard input, where one of the `inputs` is "-".
+void refuse_standard_input(const char* option, const std::string& file,
+                           const std::vector<std::string>& inputs);
 
 /// Runs CLI11 over what stands before "--". What it does not know are `paths`, or unknown options: Fatal
 /// (usage). Answers the text of --help or --version, if it was asked for. The app's name is that of its

@@ -15,7 +15,7 @@ namespace {
 // Table and JSON name what stays out; whoever reads neither to the end hears of it here.
 void warn(const Report& report, Console& console) {
     for (const Evaluation& evaluation : report.evaluations) {
-        if (evaluation.threshold_assumed) {
+        if (evaluation.threshold_source == ThresholdSource::assumed) {
             console.warn(fmt::format("{} does not tell one threshold: 0.5 is taken; give --threshold",
                                      evaluation.results_file));
         }
@@ -42,6 +42,7 @@ ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
     for (const std::string& file : {command.output, command.report}) {
         check_writable(file);
     }
+    check_images(command.images);
 
     EvaluateOptions options = command.options;
     options.with_curves = !command.report.empty();

@@ -1,3 +1,5 @@
+#include "skincheck/output.hpp"
+
 #include "cli/command_line.hpp"
 
 #include <boost/tokenizer.hpp>
@@ -12,11 +14,9 @@ namespace {
 constexpr const char* usage =
     "Usage: skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n\n"
     "Measures scores against ground truth: sensitivity, specificity, AUC, calibration and more, with 95 %\n"
-    "intervals. RESULTS is what skincheck wrote (CSV, JSON, JSON Lines), a submission in ISIC's layouts, or "
-    "any CSV\n"
-    "of id and score; '-' is standard input. Two files are compared. Images are matched by the file's name, "
-    "without\n"
-    "folders and ending.";
+    "intervals. RESULTS is what skincheck wrote (CSV, JSON, JSON Lines), a submission in ISIC's layouts, or\n"
+    "any CSV of id and score; '-' is standard input. Two files are compared. Images are matched by the\n"
+    "file's name, without folders and ending.";
 
 void add_lists(CLI::App& app, const char* name, std::vector<std::string>& values, const char* type,
                const char* help, const char* group) {
@@ -104,10 +104,10 @@ void add_output_options(CLI::App& app, EvaluateCommandOptions& command) {
                }
                command.format = text == "json" ? EvaluateFormat::json : EvaluateFormat::text;
            },
-           "text or json, which has all digits (default: text)")
+           "text or json, with all digits (default: by --output's ending, else text)")
         ->type_name("FORMAT")
         ->group("Output");
-    add_output_option(app, command.output);
+    add_output_option(app, command.output, "when all is written");
     app.add_option("--report", command.report, "Write a page with plots too, whole in itself")
         ->type_name("FILE.html")
         ->group("Output");
@@ -121,6 +121,7 @@ void check(const EvaluateCommandOptions& command) {
     if (command.truth.empty()) {
         throw Fatal(ExitCode::usage, "evaluate needs --truth FILE");
     }
+    refuse_empty_names(command.results);
     if (command.results.empty() || command.results.size() > 2) {
         throw Fatal(ExitCode::usage,
                     fmt::format("evaluate takes one file of results, or two to compare, not {}",
@@ -145,8 +146,8 @@ void check(const EvaluateCommandOptions& command) {
     files.push_back(command.truth);
     files.push_back(command.truth_options.metadata);
     for (const auto& [option, file] : {std::pair("--output", command.output), {"--report", command.report}}) {
-        refuse_image_or_journal(option, file);
-        refuse_file_with_journal(option, file);
+        refuse_output(option, file);
+        refuse_standard_input(option, file, files);
     }
     refuse_same("--output", command.output, files);
     files.push_back(command.output);
@@ -160,7 +161,7 @@ std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCo
     app.formatter(std::make_shared<HelpFormatter>(usage));
     app.footer(
         "Exit codes: 0 done, 1 with --strict when rows stay out, 2 usage or unusable input,\n"
-        "4 output cannot be written. More: man skincheck-evaluate\n" +
+        "3 not enough memory, 4 output cannot be written. More: man skincheck-evaluate\n" +
         std::string(notice));
     add_input_options(app, command);
     add_figure_options(app, command);
@@ -169,6 +170,9 @@ std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCo
     std::string text = parse(app, arguments, command.results);
     if (text.empty()) {
         check(command);
+        if (!command.format && format_of_path(command.output) == Format::json) {
+            command.format = EvaluateFormat::json;
+        }
     }
     return text;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <opencv2/core/ocl.hpp>
 #include <opencv2/core/utils/logger.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <exception>
@@ -35,6 +36,12 @@ void occupy_closed_descriptors() {
     }
 }
 
+// What is not there becomes a file; a FIFO or /dev/stdout may stand for a pipe.
+bool goes_into_a_file(const std::string& output) {
+    struct stat status {};
+    return !output.empty() && (stat(output.c_str(), &status) != 0 || S_ISREG(status.st_mode));
+}
+
 ExitCode run(const std::vector<std::string>& arguments) {
     const Invocation invocation = parse_command_line(arguments);
     if (!invocation.text.empty()) {
@@ -42,6 +49,12 @@ ExitCode run(const std::vector<std::string>& arguments) {
         destination->write(invocation.text);
         destination->commit();
         return ExitCode::ok;
+    }
+    if (goes_into_a_file(invocation.score      ? invocation.score->output
+                         : invocation.merge    ? invocation.merge->output
+                         : invocation.evaluate ? invocation.evaluate->output
+                                               : "")) {
+        survive_closed_messages();
     }
     if (invocation.evaluate) {
         Console console(invocation.evaluate->verbosity, false);
@@ -70,6 +83,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
     occupy_closed_descriptors();
+    survive_file_limits();
     Console console(Verbosity::normal, false);
     try {
         set_up_opencv();

@@ -8,7 +8,7 @@
 namespace skincheck::cli {
 
 ExitCode run_merge(const MergeOptions& options, Console& console, const Cancellation& cancellation) {
-    const Merged merged = merge(options.parts, &cancellation);
+    const Merged merged = merge(options.parts, cancellation);
     const Format format = options.format.value_or(merged.format);
     if (format == Format::json && merged.format != Format::json) {
         throw Fatal(
@@ -19,7 +19,7 @@ ExitCode run_merge(const MergeOptions& options, Console& console, const Cancella
     const auto destination = options.output.empty() ? standard_output() : atomic_file(options.output);
     const Summary summary = write_rows(*merged.rows, format, merged.provenance, *destination, &cancellation);
     console.summary(summary, "scored");
-    return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
+    return exit_code_of_rows(summary);
 }
 
 }  // namespace skincheck::cli

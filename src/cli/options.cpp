@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace skincheck::cli {
@@ -111,7 +112,7 @@ void add_score_options(CLI::App& app, ScoreOptions& options) {
         ->group("Model");
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else csv)");
-    add_output_option(app, options.output);
+    add_output_option(app, options.output, "at the end or when interrupted");
     app.add_option("--device", options.target.device, "auto, cpu, cuda or cuda:N (default: auto)")
         ->type_name("DEVICE")
         ->group("Running");
@@ -201,16 +202,16 @@ void refuse_contradictions(const ScoreOptions& options) {
     refuse_if(options.wait_for_lock && !options.resume, "--wait-lock goes with --resume");
     refuse_if(!options.path_map.empty() && options.key_file.empty(),
               "--path-map goes with --anonymise-paths");
+    refuse_if(options.key_file == "-",
+              "--anonymise-paths -: the key is not read from standard input; name a file");
     std::vector<std::string> files = input.files_from;
     files.push_back(options.key_file);
-    refuse_image_or_journal("--path-map", options.path_map);
+    refuse_output("--path-map", options.path_map);
     refuse_same("--path-map", options.path_map, files);
-    refuse_file_with_journal("--path-map", options.path_map);
     files.push_back(options.path_map);
+    std::copy_if(input.paths.begin(), input.paths.end(), std::back_inserter(files),
+                 [](const std::string& path) { return path != "-"; });
     refuse_same("--output", options.output, files);
-    if (!options.resume) {
-        refuse_file_with_journal("--output", options.output);
-    }
     refuse_if(input.shard && input.settle > 0,
               "--shard and --settle exclude each other: all shards must have the same inputs");
     refuse_if(input.shard && options.format == Format::isic,
@@ -252,6 +253,9 @@ Invocation parse_preprocess(const std::vector<std::string>& arguments) {
         if (options.output.empty()) {
             throw Fatal(ExitCode::usage, "preprocess needs --output DIR");
         }
+        if (options.output == "-") {
+            throw Fatal(ExitCode::usage, "--output -: PNG files do not go to standard output; name a folder");
+        }
         complete_input(options.common.input, "skincheck preprocess");
         invocation.preprocess = std::move(options);
     }
@@ -268,16 +272,16 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
         "Refuses parts that are not whole, not of the same inputs or not of the same model."));
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else as the parts)");
-    add_output_option(app, options.output);
+    add_output_option(app, options.output, "when all is written");
     add_quiet_option(app, options.verbosity);
     invocation.text = parse(app, arguments, options.parts);
     if (invocation.text.empty()) {
+        refuse_empty_names(options.parts);
         if (options.parts.empty()) {
             throw Fatal(ExitCode::usage, "name the parts to merge (see skincheck merge --help)");
         }
-        refuse_image_or_journal("--output", options.output);
+        refuse_output("--output", options.output);
         refuse_same("--output", options.output, options.parts);
-        refuse_file_with_journal("--output", options.output);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
@@ -297,6 +301,7 @@ Invocation parse_model(const std::vector<std::string>& arguments) {
         "Without DIR or NAME it is the model that scoring would use."));
     invocation.text = parse(app, arguments, models);
     if (invocation.text.empty()) {
+        refuse_empty_names(models);
         if (models.size() > 1) {
             throw Fatal(ExitCode::usage, "name one model (see skincheck model --help)");
         }
@@ -326,10 +331,10 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
         "preprocess writes what the network sees, evaluate measures scores "
         "against ground truth, merge joins the parts\n"
         "of a run, model tells what a model is; each has a --help of its own."));
-    app.footer(
-        fmt::format("Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable,\n"
-                    "4 output cannot be written, 129/130/143 interrupted. More: man skincheck\n{}",
-                    notice));
+    app.footer(fmt::format(
+        "Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable or\n"
+        "memory too little, 4 output cannot be written, 129/130/143 interrupted. More: man skincheck\n{}",
+        notice));
     add_input_options(app, options.common);
     add_selection_options(app, options.common.input);
     add_running_options(app, options.common);
@@ -338,12 +343,14 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     add_message_options(app, options.common);
     invocation.text = parse(app, arguments, options.common.input.paths);
     if (invocation.text.empty()) {
-        refuse_image_or_journal("--output", options.output);
+        refuse_output("--output", options.output, options.resume);
         if (!options.format && !options.output.empty()) {
             options.format = format_of_path(options.output);
         }
         refuse_contradictions(options);
         complete_input(options.common.input, "skincheck");
+        refuse_standard_input("--output", options.output, options.common.input.paths);
+        refuse_standard_input("--output", options.output, options.common.input.files_from);
         if (!options.key_file.empty()) {
             options.common.input.anonymise = anonymise_with(options.key_file);
         }

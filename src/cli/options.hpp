@@ -66,10 +66,10 @@ struct EvaluateCommandOptions {
     std::vector<std::string> results;  ///< one or two files; "-" is standard input
     ResultsOptions results_options;
     EvaluateOptions options;
-    EvaluateFormat format = EvaluateFormat::text;
-    std::string output;  ///< empty: standard output
-    std::string report;  ///< an HTML file; empty: none
-    std::string images;  ///< folder of the images for the report's thumbnails
+    std::optional<EvaluateFormat> format;  ///< nothing: by the ending of `output`, else text
+    std::string output;                    ///< empty: standard output
+    std::string report;                    ///< an HTML file; empty: none
+    std::string images;                    ///< folder of the images for the report's thumbnails
     bool strict = false;
     Verbosity verbosity = Verbosity::normal;
 };

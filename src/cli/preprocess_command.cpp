@@ -106,8 +106,7 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
 }
 
 // A directory whose files would get their PNGs into it: a second run would take these for images. Those in
-// the folder
-// --output are left out in any case.
+// the folder --output are left out in any case.
 void refuse_writing_where_it_reads(const PreprocessOptions& options) {
     boost::system::error_code error;
     const fs::path output = fs::canonical(options.output, error);
@@ -120,7 +119,7 @@ void refuse_writing_where_it_reads(const PreprocessOptions& options) {
         }
         const fs::path written =
             fs::weakly_canonical(fs::system_complete(png.substr(0, png.size() - 4), error), error);
-        if (is_inside(written, read) && (written == read || !is_inside(output, read))) {
+        if (output == read || (is_inside(written, read) && (written == read || !is_inside(output, read)))) {
             throw Fatal(ExitCode::usage,
                         fmt::format("--output {}: the PNG files would come into the folder {} itself; "
                                     "name another one",

@@ -53,12 +53,6 @@ std::string own_control_group() {
 
 }  // namespace
 
-std::uint64_t usable_cores() {
-    cpu_set_t set;
-    const int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-    return count > 0 ? static_cast<std::uint64_t>(count) : std::max(1U, std::thread::hardware_concurrency());
-}
-
 ControlGroup read_control_group(const std::string& folder) {
     ControlGroup group;
     std::ifstream cpu(folder + "/cpu.max");
@@ -95,12 +89,25 @@ ControlGroup read_control_groups(const std::string& root, const std::string& gro
     }
 }
 
+namespace {
+
+ControlGroup own_limits() {
+    return read_control_groups("/sys/fs/cgroup", own_control_group());
+}
+
+}  // namespace
+
+std::uint64_t usable_cores() {
+    cpu_set_t set;
+    const int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    const std::uint64_t cores =
+        count > 0 ? static_cast<std::uint64_t>(count) : std::thread::hardware_concurrency();
+    return std::max<std::uint64_t>(1, std::min(cores, own_limits().cores.value_or(unlimited)));
+}
+
 int default_jobs(std::uint64_t bytes_each) {
-    const ControlGroup group = read_control_groups("/sys/fs/cgroup", own_control_group());
-    const std::uint64_t cores = std::min(usable_cores(), group.cores.value_or(unlimited));
-    const std::uint64_t bytes = std::min(available_memory(), group.bytes.value_or(unlimited));
-    return static_cast<int>(
-        std::clamp<std::uint64_t>(bytes / bytes_each, 1, std::max<std::uint64_t>(1, cores)));
+    const std::uint64_t bytes = std::min(available_memory(), own_limits().bytes.value_or(unlimited));
+    return static_cast<int>(std::clamp<std::uint64_t>(bytes / bytes_each, 1, usable_cores()));
 }
 
 }  // namespace skincheck::cli

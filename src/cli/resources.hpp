@@ -19,12 +19,12 @@ ControlGroup read_control_group(const std::string& folder);
 /// below `root`.
 ControlGroup read_control_groups(const std::string& root, const std::string& group);
 
-/// The cores that this process may use: those that taskset or a container leaves to it.
+/// The cores that this process may use: those that taskset and its control group leave to it.
 std::uint64_t usable_cores();
 
 /// How many workers suit this machine when each needs `bytes_each` of memory: one a core, fewer where memory
-/// is short, at least one. Counts the cores that this process may use, and the memory that the system and its
-/// control group have left.
+/// is short, at least one. Counts usable_cores(), and the memory that the system and the control group have
+/// left.
 int default_jobs(std::uint64_t bytes_each);
 
 }  // namespace skincheck::cli

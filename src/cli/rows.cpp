@@ -1,9 +1,5 @@
 #include "cli/rows.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <set>
 #include <utility>
 
 namespace skincheck::cli {
@@ -68,13 +64,13 @@ void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
     }
     Provenance provenance = provenance_;
     if (const auto devices = journal_.devices(); !devices.empty()) {
-        std::set<std::string> names, engines;
+        std::vector<std::string> names, engines;
         for (const Journal::Device& device : devices) {
-            names.insert(device.name);
-            engines.insert(device.engine);
+            names.push_back(device.name);
+            engines.push_back(device.engine);
         }
-        provenance.device = fmt::format("{}", fmt::join(names, ", "));
-        provenance.engine = fmt::format("{}", fmt::join(engines, ", "));
+        provenance.device = joined_names(names);
+        provenance.engine = joined_names(engines);
     }
     write_rows(journal_, format_, std::move(provenance), *atomic_file(output_));
 }

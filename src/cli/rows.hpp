@@ -4,6 +4,7 @@
 #include "skincheck/journal.hpp"
 #include "skincheck/output.hpp"
 
+#include "cli/path_map.hpp"
 #include "cli/run.hpp"
 
 #include <atomic>
@@ -51,6 +52,7 @@ class JournaledRows final : public Rows {
           whole_only_(whole_only) {}
 
     std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override;
+    void searched(const std::string& directory) override { journal_.searched(directory); }
     void write(const Row& row) override;
     void end(const Summary& summary, bool complete) override;
     std::string_view interrupted(const Summary& summary) const override;
@@ -64,6 +66,28 @@ class JournaledRows final : public Rows {
     const bool whole_only_;
     bool device_added_ = false;
     std::atomic<std::uint64_t> kept_{0};
+};
+
+/// Rows whose path names go into a map when their turn comes, those too that the journal will leave out: a
+/// map that is new has none of them.
+class MappedRows final : public Rows {
+  public:
+    MappedRows(std::unique_ptr<Rows> rows, std::unique_ptr<PathMap> map)
+        : rows_(std::move(rows)), map_(std::move(map)) {}
+    std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override {
+        return rows_->begin(mapped_into(*map_, std::move(source)));
+    }
+    void searched(const std::string& directory) override { rows_->searched(directory); }
+    void write(const Row& row) override { rows_->write(row); }
+    void end(const Summary& summary, bool complete) override { rows_->end(summary, complete); }
+    std::string_view interrupted(const Summary& summary) const override {
+        return rows_->interrupted(summary);
+    }
+    std::uint64_t kept() const override { return rows_->kept(); }
+
+  private:
+    std::unique_ptr<Rows> rows_;
+    const std::unique_ptr<PathMap> map_;
 };
 
 }  // namespace skincheck::cli

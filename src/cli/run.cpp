@@ -85,22 +85,24 @@ ExitCode exit_code_of(const Summary& summary) {
             ExitCode::model,
             "the network gave no finite number for any image: do not trust this model on this device");
     }
-    return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
+    return exit_code_of_rows(summary);
 }
 
 }  // namespace
 
 ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOptions& options,
              const Parallelism& parallelism, Console& console, Cancellation& cancellation) {
-    const auto warn = [&](std::string_view text, const std::string& path) {
-        const std::string written = options.input.anonymise ? options.input.anonymise(path) : path;
+    const auto written = [&](const std::string& path) {
+        return options.input.anonymise ? options.input.anonymise(path) : path;
+    };
+    const auto warn = [&](std::string_view text, std::string_view path) {
         console.warn(path.empty()        ? std::string(text)
-                     : console.verbose() ? fmt::format("{}: {}", written, text)
+                     : console.verbose() ? fmt::format("{}: {}", written(std::string(path)), text)
                                          : fmt::format("{} (-v tells where)", text));
     };
-    const auto source = rows.begin(open_source(
-        options.input, [&](std::string_view text, std::string_view path) { warn(text, std::string(path)); },
-        cancellation));
+    InputOptions input = options.input;
+    input.searched = [&](const std::string& directory) { rows.searched(written(directory)); };
+    const auto source = rows.begin(open_source(input, warn, cancellation));
     std::optional<Counter> counter;
     if (console.shows_progress() && can_be_counted(options.input)) {
         counter.emplace(options.input);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace skincheck::cli {
@@ -20,6 +21,9 @@ class Rows {
     virtual ~Rows() = default;
     /// Called when the input is open. What comes out is what is to be worked on.
     virtual std::unique_ptr<Source> begin(std::unique_ptr<Source> source) = 0;
+    /// Called with the name of each directory whose content is among the input; from another thread than
+    /// write().
+    virtual void searched(const std::string& /*directory*/) {}
     virtual void write(const Row& row) = 0;
     /// Called once, unless write() failed. A run that is not `complete` ended in an error or was interrupted.
     virtual void end(const Summary& summary, bool complete) = 0;

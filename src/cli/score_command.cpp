@@ -2,6 +2,7 @@
 #include "skincheck/journal.hpp"
 #include "skincheck/output.hpp"
 
+#include "cli/command_line.hpp"
 #include "cli/commands.hpp"
 #include "cli/path_map.hpp"
 #include "cli/resources.hpp"
@@ -12,6 +13,7 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -91,8 +93,7 @@ Tested first_that_passes(const Model& model, const std::vector<Target>& targets,
         try {
             Tested tested{target,
                           make_tested_classifier(model, target, batch_size_of(options, target)).classifier};
-            for (const std::string& reason :
-                 failed) {  // told only now: where all fail, the model is at fault
+            for (const std::string& reason : failed) {  // not before: where all fail, the model is at fault
                 console.warn(fmt::format("{}, so {} takes its place", reason, target.name()));
             }
             return tested;
@@ -162,27 +163,6 @@ std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::stri
     }
     return journal;
 }
-
-// Path names go into their map when their turn comes, those too that the journal will leave out: a map that
-// is new has none of them.
-class MappedRows final : public Rows {
-  public:
-    MappedRows(std::unique_ptr<Rows> rows, std::unique_ptr<PathMap> map)
-        : rows_(std::move(rows)), map_(std::move(map)) {}
-    std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override {
-        return rows_->begin(mapped_into(*map_, std::move(source)));
-    }
-    void write(const Row& row) override { rows_->write(row); }
-    void end(const Summary& summary, bool complete) override { rows_->end(summary, complete); }
-    std::string_view interrupted(const Summary& summary) const override {
-        return rows_->interrupted(summary);
-    }
-    std::uint64_t kept() const override { return rows_->kept(); }
-
-  private:
-    std::unique_ptr<Rows> rows_;
-    const std::unique_ptr<PathMap> map_;
-};
 
 // Without a journal the rows go out to the destination as they come.
 std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal,
@@ -273,6 +253,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                     fmt::format("--tta 8 turns images by a quarter, and {} takes {}x{} pixels; use --tta 4",
                                 model.spec.id(), model.spec.input.width, model.spec.input.height));
     }
+    refuse_same("--output", options.output, {model.directory + "/model.json"});
     const double threshold = threshold_of(options, model.spec);
     Tested tested = first_that_passes(model, targets, options, console);
     const Target target = tested.target;

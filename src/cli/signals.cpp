@@ -55,6 +55,14 @@ void cancel_on_signals(Cancellation& cancellation) {
     }
 }
 
+void survive_file_limits() {
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void survive_closed_messages() {
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
 std::optional<ExitCode> caught_signal() {
     switch (caught) {
         case SIGHUP:

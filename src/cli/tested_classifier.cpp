@@ -28,9 +28,11 @@ TestedClassifier make_tested_classifier(const Model& model, const Target& target
         tested.difference = self_test(*tested.classifier, model.spec, target, batch_size);
         return tested;
     } catch (const std::bad_alloc&) {
-        throw Fatal(ExitCode::model,
-                    fmt::format("{}: there is not enough memory to load it, or it wants more than {} MiB",
-                                origin, memory_to_load(model) >> 20U));
+        const std::string limit =
+            target.device.cuda ? ""
+                               : fmt::format(", or it wants more than {} MiB", memory_to_load(model) >> 20U);
+        throw Fatal(ExitCode::model, fmt::format("{}: there is not enough memory to load it on {}{}", origin,
+                                                 target.name(), limit));
     }
 }
 

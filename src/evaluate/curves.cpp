@@ -73,13 +73,9 @@ void set_wilson(CalibrationBin& bin) {
     const double p = bin.malignant_share, z2 = normal_95 * normal_95;
     const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
     const double half = normal_95 / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-    bin.low = std::clamp(middle - half, 0.0,
-                         p);  // at shares of 0 and 1 the share is the end, give or take a rounding
+    // At shares of 0 and 1 the share is the end, give or take a rounding.
+    bin.low = std::clamp(middle - half, 0.0, p);
     bin.high = std::clamp(middle + half, p, 1.0);
-}
-
-std::size_t bin_of(double score, std::size_t bins) {
-    return std::min(static_cast<std::size_t>(score * static_cast<double>(bins)), bins - 1);
 }
 
 void count(const Sample& sample, Curves& curves) {
@@ -110,8 +106,8 @@ std::vector<SweepPoint> sweep(const Sample& sample) {
     std::array<std::size_t, thresholds + 1> tp{}, fp{};
     std::size_t malignant = 0;
     for (std::size_t i = 0; i < sample.score.size(); ++i) {
-        std::size_t highest =
-            bin_of(sample.score[i], thresholds + 1);  // the last threshold that calls this case
+        // The last threshold that calls this case.
+        std::size_t highest = bin_of(sample.score[i], thresholds + 1);
         while (highest < thresholds && at(highest + 1) <= sample.score[i]) {
             ++highest;
         }
@@ -141,7 +137,7 @@ std::vector<SweepPoint> sweep(const Sample& sample) {
 }  // namespace
 
 Curves curves(const Sample& sample, const FigureOptions& options) {
-    const Ranked ranked(sample, options.threshold);
+    const Ranked ranked(sample);
     const std::vector<std::uint32_t> ones(ranked.clusters(), 1U);
     const Pair whole = trace(ranked, ones);
     std::vector<Pair> resampled(static_cast<std::size_t>(std::max(0, options.bootstrap)));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace skincheck {
 namespace {
@@ -73,49 +74,69 @@ std::vector<Miss> worst(const Joined& joined, double threshold, bool malignant, 
     return misses;
 }
 
-Evaluation evaluate_one(const Truth& truth, const Results& results, const EvaluateOptions& options) {
-    Joined joined = join(truth, results);
+// What the figures are computed of, with all that can be refused found out: the figures take long.
+struct Prepared {
+    Joined joined;
+    std::string cluster;  // the column
+    std::size_t clusters = 0;
+    std::vector<Members> groups;
+};
+
+Prepared prepare(const Truth& truth, const Results& results, const std::vector<std::size_t>& clusters,
+                 const std::vector<std::string>& by) {
+    Prepared prepared;
+    prepared.joined = join(truth, results);
+    prepared.clusters = prepared.joined.truth.size();
+    if (!clusters.empty()) {
+        prepared.cluster = names_of(clusters, truth);
+        prepared.clusters = set_clusters(prepared.joined, clusters);
+    }
+    for (const std::string& column : by) {
+        for (Members& members : members_by(column, truth, prepared.joined)) {
+            prepared.groups.push_back(std::move(members));
+        }
+    }
+    return prepared;
+}
+
+Evaluation evaluate_one(const Truth& truth, const Results& results, const Prepared& prepared,
+                        const EvaluateOptions& options) {
+    const Joined& joined = prepared.joined;
     Evaluation evaluation;
     evaluation.results_file = results.file;
     evaluation.results_sha256 = file_hash(results.file);
     evaluation.model = results.model;
     evaluation.threshold = options.threshold.value_or(results.threshold.value_or(0.5));
-    evaluation.threshold_assumed = !options.threshold && !results.threshold;
-    evaluation.clusters = joined.truth.size();
-    if (const auto columns = cluster_columns(truth, options.cluster); !columns.empty()) {
-        evaluation.cluster = names_of(columns, truth);
-        evaluation.clusters = set_clusters(joined, columns);
-    }
-    FigureOptions of_figures = options.figures;
-    of_figures.threshold = evaluation.threshold;
-    evaluation.figures = figures(joined.sample, of_figures);
+    evaluation.threshold_source = options.threshold   ? ThresholdSource::given
+                                  : results.threshold ? ThresholdSource::of_results
+                                                      : ThresholdSource::assumed;
+    evaluation.cluster = prepared.cluster;
+    evaluation.clusters = prepared.clusters;
+    evaluation.figures = figures(joined.sample, evaluation.threshold, options.figures);
     for (const auto& [aim, wanted] : options.aims) {
-        evaluation.operating_points.push_back(operating_point(joined.sample, aim, wanted, of_figures));
+        evaluation.operating_points.push_back(operating_point(joined.sample, aim, wanted, options.figures));
     }
-    for (const std::string& column : options.by) {
-        for (Group& group : groups_by(column, truth, joined, of_figures)) {
-            evaluation.groups.push_back(std::move(group));
-        }
+    for (const Members& members : prepared.groups) {
+        evaluation.groups.push_back(measured(members, joined, evaluation.threshold, options.figures));
     }
-    evaluation.multi_class = multi_class(truth, results, joined, of_figures);
+    evaluation.faults = results.faults;
+    evaluation.faults.insert(evaluation.faults.end(), joined.faults.begin(), joined.faults.end());
+    evaluation.multi_class = multi_class(truth, results, joined, options.figures, evaluation.faults);
     if (options.with_curves) {
-        evaluation.curves = curves(joined.sample, of_figures);
+        evaluation.curves = curves(joined.sample, options.figures);
     }
     evaluation.missed = worst(joined, evaluation.threshold, true, options.worst);
     evaluation.false_alarms = worst(joined, evaluation.threshold, false, options.worst);
-    evaluation.faults = results.faults;
-    evaluation.faults.insert(evaluation.faults.end(), joined.faults.begin(), joined.faults.end());
     return evaluation;
 }
 
-// Over the cases that both have.
-Comparison compare_both(const Truth& truth, const Results& first, const Results& second,
-                        const EvaluateOptions& options) {
-    Joined a = join(truth, first);
-    const Joined b = join(truth, second);
-    if (const auto columns = cluster_columns(truth, options.cluster); !columns.empty()) {
-        set_clusters(a, columns);
-    }
+// The cases that both have, with both scores.
+struct Both {
+    Sample first;
+    std::vector<double> second;
+};
+
+Both common_cases(const Joined& a, const Joined& b, const std::vector<Results>& results) {
     std::vector<std::size_t> common;
     std::vector<double> scores;
     std::size_t j = 0;  // both are in the order of the truth
@@ -128,16 +149,16 @@ Comparison compare_both(const Truth& truth, const Results& first, const Results&
             scores.push_back(b.sample.score[j]);
         }
     }
-    const Sample sample = part_of(a.sample, common);
+    Sample sample = part_of(a.sample, common);
     const auto malignant = std::count(sample.malignant.begin(), sample.malignant.end(), 1);
     if (malignant == 0 || static_cast<std::size_t>(malignant) == common.size()) {
         throw Fatal(
             ExitCode::usage,
             fmt::format(
                 "{} and {} share {} images with a usable score, {} of them malignant: too few to compare",
-                first.file, second.file, common.size(), malignant));
+                results[0].file, results[1].file, common.size(), malignant));
     }
-    return compare(sample, scores, options.figures);
+    return {std::move(sample), std::move(scores)};
 }
 
 std::size_t count_left_out(const std::vector<Fault>& faults) {
@@ -159,6 +180,20 @@ std::size_t Report::left_out() const {
 }
 
 Report evaluate(const Truth& truth, const std::vector<Results>& results, const EvaluateOptions& options) {
+    const std::vector<std::size_t> clusters = cluster_columns(truth, options.cluster);
+    for (const std::string& column : options.by) {
+        check_group_column(column, truth);
+    }
+    std::vector<Prepared> prepared;
+    prepared.reserve(results.size());
+    for (const Results& of_one : results) {
+        prepared.push_back(prepare(truth, of_one, clusters, options.by));
+    }
+    std::optional<Both> both;
+    if (results.size() == 2) {
+        both = common_cases(prepared[0].joined, prepared[1].joined, results);
+    }
+
     Report report;
     report.truth_file = truth.file;
     report.truth_sha256 = file_hash(truth.file);
@@ -167,11 +202,11 @@ Report evaluate(const Truth& truth, const std::vector<Results>& results, const E
     report.metadata_sha256 = file_hash(truth.metadata_file);
     report.truth_faults = truth.faults;
     report.options = options;
-    for (const Results& of_one : results) {
-        report.evaluations.push_back(evaluate_one(truth, of_one, options));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        report.evaluations.push_back(evaluate_one(truth, results[i], prepared[i], options));
     }
-    if (results.size() == 2) {
-        report.comparison = compare_both(truth, results[0], results[1], options);
+    if (both) {
+        report.comparison = compare(both->first, both->second, options.figures);
     }
     return report;
 }

@@ -2,6 +2,8 @@
 
 #include "skincheck/result.hpp"
 
+#include "result/ascii.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -21,10 +23,6 @@ constexpr std::array<std::string_view, 10> isic_classes{"MEL", "NV", "BCC",  "AK
 
 constexpr std::size_t most_listed = 20;
 constexpr std::size_t longest_shown = 60;
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 }  // namespace
 
@@ -190,6 +188,15 @@ std::string listed(const std::vector<std::string>& words) {
         words.size() > most_listed ? fmt::format(" and {} more", words.size() - most_listed) : "");
 }
 
+std::string advice_on_columns(const std::vector<std::string>& columns, std::string_view option) {
+    for (const auto& [separator, name] : {std::pair(';', "semicolons"), {'\t', "tabs"}}) {
+        if (columns.size() == 1 && columns[0].find(separator) != std::string::npos) {
+            return fmt::format("There are {} between the columns; write the table with commas", name);
+        }
+    }
+    return fmt::format("There are {}; name it with {}", listed(columns), option);
+}
+
 std::vector<std::size_t> isic_class_columns(const std::vector<std::string>& columns) {
     for (const std::string_view name : {"MEL", "NV", "BCC"}) {
         if (!find_column(columns, name)) {
@@ -208,6 +215,14 @@ std::vector<std::size_t> isic_class_columns(const std::vector<std::string>& colu
 
 bool is_isic_malignant(std::string_view class_name) {
     return is_word_of(class_name, {"MEL", "BCC", "AKIEC", "AK", "SCC"});
+}
+
+void Fault::add(const std::string& name) {
+    constexpr std::size_t named = 10;
+    ++count;
+    if (names.size() < named) {
+        names.push_back(name);
+    }
 }
 
 void FaultList::add(std::string_view what, const std::string& name, bool left_out) {

@@ -61,6 +61,10 @@ std::string shown(std::string_view value);
 /// "a, b, c", each as shown(), cut after twenty.
 std::string listed(const std::vector<std::string>& words);
 
+/// After "which column holds the ids?": the columns, and the option that names one; or that this file has
+/// something else than commas between its columns.
+std::string advice_on_columns(const std::vector<std::string>& columns, std::string_view option);
+
 /// The columns that ISIC 2018 and 2019 have, one for each class, in the table's order; empty when these are
 /// not they.
 std::vector<std::size_t> isic_class_columns(const std::vector<std::string>& columns);

@@ -61,22 +61,14 @@ std::string_view title(Measure measure) {
     return names.at(static_cast<std::size_t>(measure)).title;
 }
 
-void Fault::add(const std::string& name) {
-    constexpr std::size_t named = 10;
-    ++count;
-    if (names.size() < named) {
-        names.push_back(name);
-    }
-}
-
-Figures figures(const Sample& sample, const FigureOptions& options) {
-    const Ranked ranked(sample, options.threshold);
+Figures figures(const Sample& sample, double threshold, const FigureOptions& options) {
+    const Ranked ranked(sample);
     const std::vector<std::uint32_t> ones(ranked.clusters(), 1U);
-    const MeasureValues values = ranked.measures(ones, options.min_tpr);
+    const MeasureValues values = ranked.measures(ones, threshold, options.min_tpr);
 
     Figures result;
     for (std::size_t i = 0; i < sample.score.size(); ++i) {
-        const bool malignant = sample.malignant[i] != 0, called = sample.score[i] >= options.threshold;
+        const bool malignant = sample.malignant[i] != 0, called = sample.score[i] >= threshold;
         Confusion& c = result.confusion;
         ++(malignant ? (called ? c.tp : c.fn) : (called ? c.fp : c.tn));
     }
@@ -85,7 +77,7 @@ Figures figures(const Sample& sample, const FigureOptions& options) {
 
     std::vector<MeasureValues> resampled(static_cast<std::size_t>(std::max(0, options.bootstrap)));
     resample(strata_of(sample), options, [&](std::size_t number, Weights weights) {
-        resampled[number] = ranked.measures(weights, options.min_tpr);
+        resampled[number] = ranked.measures(weights, threshold, options.min_tpr);
     });
     for (std::size_t i = 0; i < values.size(); ++i) {
         Figure& figure = result.measures[i];
@@ -121,7 +113,7 @@ Figures figures(const Sample& sample, const FigureOptions& options) {
 
 Comparison compare(const Sample& first, const std::vector<double>& second, const FigureOptions& options) {
     const Sample other{second, first.malignant, first.cluster};
-    const Ranked ranked_first(first, options.threshold), ranked_second(other, options.threshold);
+    const Ranked ranked_first(first), ranked_second(other);
     const Placements a = placements(first.score, first.malignant), b = placements(second, first.malignant);
 
     Comparison result;

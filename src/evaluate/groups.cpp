@@ -9,6 +9,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace skincheck {
 namespace {
@@ -19,26 +20,13 @@ const std::string unknown = "(unknown)";
 
 // Of each joined case.
 std::vector<std::string> values_of(const std::string& column, const Truth& truth, const Joined& joined) {
+    check_group_column(column, truth);
     const auto place = find_column(truth.columns, column);
     std::vector<std::string> values;
-    if (place) {
-        for (const TruthCase* known : joined.truth) {
-            values.push_back(known->values[*place]);
-        }
-    } else if (column == "diagnosis" && !truth.classes.empty()) {
-        for (const TruthCase* known : joined.truth) {
-            values.push_back(
-                known->diagnosis < 0 ? "" : truth.classes[static_cast<std::size_t>(known->diagnosis)]);
-        }
-    } else {
-        std::vector<std::string> there = truth.columns;
-        if (!truth.classes.empty()) {
-            there.emplace_back("diagnosis");
-        }
-        throw Fatal(ExitCode::usage,
-                    fmt::format("--by: {} has no column '{}'; {}", tables_of(truth), column,
-                                there.empty() ? "name a table that has it with --metadata"
-                                              : fmt::format("there are: {}", fmt::join(there, ", "))));
+    for (const TruthCase* known : joined.truth) {
+        values.push_back(place                  ? known->values[*place]
+                         : known->diagnosis < 0 ? ""
+                                                : truth.classes[static_cast<std::size_t>(known->diagnosis)]);
     }
     return values;
 }
@@ -59,8 +47,21 @@ bool are_numbers(const std::vector<std::string>& values) {
 
 }  // namespace
 
-std::vector<Group> groups_by(const std::string& column, const Truth& truth, const Joined& joined,
-                             const FigureOptions& options) {
+void check_group_column(const std::string& column, const Truth& truth) {
+    if (find_column(truth.columns, column) || (column == "diagnosis" && !truth.classes.empty())) {
+        return;
+    }
+    std::vector<std::string> there = truth.columns;
+    if (!truth.classes.empty()) {
+        there.emplace_back("diagnosis");
+    }
+    throw Fatal(ExitCode::usage,
+                fmt::format("--by: {} has no column '{}'; {}", tables_of(truth), column,
+                            there.empty() ? "name a table that has it with --metadata"
+                                          : fmt::format("there are: {}", fmt::join(there, ", "))));
+}
+
+std::vector<Members> members_by(const std::string& column, const Truth& truth, const Joined& joined) {
     const std::vector<std::string> values = values_of(column, truth, joined);
     const bool in_bands = are_numbers(values);
     // By the band's lower end or the text; what is unknown comes last.
@@ -80,17 +81,22 @@ std::vector<Group> groups_by(const std::string& column, const Truth& truth, cons
                                                      column, most_groups));
         }
     }
-    std::vector<Group> groups;
-    for (const auto& [key, members] : cases) {
-        Group group;
-        group.column = column;
-        group.value = std::get<2>(key);
-        group.figures = figures(part_of(joined.sample, members), options);
-        const auto few = [](std::size_t count) { return count > 0 && count < small_group; };
-        group.small = few(group.figures.malignant) || few(group.figures.benign);
-        groups.push_back(std::move(group));
+    std::vector<Members> groups;
+    groups.reserve(cases.size());
+    for (auto& [key, members] : cases) {
+        groups.push_back({column, std::get<2>(key), std::move(members)});
     }
     return groups;
+}
+
+Group measured(const Members& members, const Joined& joined, double threshold, const FigureOptions& options) {
+    Group group;
+    group.column = members.column;
+    group.value = members.value;
+    group.figures = figures(part_of(joined.sample, members.cases), threshold, options);
+    const auto few = [](std::size_t count) { return count > 0 && count < small_group; };
+    group.small = few(group.figures.malignant) || few(group.figures.benign);
+    return group;
 }
 
 }  // namespace skincheck

@@ -12,8 +12,8 @@
 namespace skincheck {
 namespace {
 
-constexpr std::size_t most_classes =
-    1000;  // a row may name new ones; their product with the rows must fit in memory
+// A row may name new ones; their product with the rows must fit in memory.
+constexpr std::size_t most_classes = 1000;
 
 std::optional<double> number_in(const JsonScalar& scalar) {
     return scalar.number ? scalar.number : number_or_none(trimmed(scalar.text));
@@ -205,10 +205,10 @@ void JsonRows::add(const JsonRow& row) {
         if (!row.bad_probability.empty()) {
             refuse(row.bad_probability);
         }
-        if (row.threshold && !(*row.threshold >= 0 && *row.threshold <= 1)) {
-            refuse("the threshold is no number from 0 to 1");
-        }
-        if (row.threshold) {
+        if (row.threshold && malignancy_is_score()) {
+            if (!(*row.threshold >= 0 && *row.threshold <= 1)) {
+                refuse("the threshold is no number from 0 to 1");
+            }
             collector_.add_threshold(*row.threshold);
         }
         collector_.add_model(row.model);

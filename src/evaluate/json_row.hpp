@@ -23,8 +23,8 @@ struct JsonRow {
     double score = undefined;
     std::optional<double> threshold;
     std::vector<double> probabilities;
-    bool own =
-        false;  ///< it has malignancy: written by skincheck, so that its other keys mean what they do there
+    /// It has malignancy: written by skincheck, so that its other keys mean what they do there.
+    bool own = false;
     std::string bad_probability;  ///< what is wrong with a p_<class>, which counts in a row of our own only
 
     void clear();
@@ -45,6 +45,11 @@ class JsonRows {
     void nested() const;                                 ///< the last key has an array or object
     void add(const JsonRow& row);
     Results finish();
+
+    /// A stored threshold is one of malignancies: of other scores it says nothing.
+    bool malignancy_is_score() const {
+        return any_own_ && (options_.score_column.empty() || options_.score_column == score_names[0]);
+    }
 
     ResultsCollector& collector() { return collector_; }
     [[noreturn]] void refuse(const std::string& reason) const;  ///< Fatal (usage) that names the row

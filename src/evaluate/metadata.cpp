@@ -35,9 +35,8 @@ std::size_t id_column(const std::string& file, const std::vector<std::string>& n
     const auto as_in_truth = options.id_column.empty() ? std::nullopt : find_column(names, options.id_column);
     const auto id = as_in_truth ? as_in_truth : usual_id_column(names);
     if (!id) {
-        throw Fatal(ExitCode::usage, fmt::format("{}: which column of the metadata holds the ids? There are "
-                                                 "{}; name it with --metadata-id-column",
-                                                 file, listed(names)));
+        throw Fatal(ExitCode::usage, fmt::format("{}: which column of the metadata holds the ids? {}", file,
+                                                 advice_on_columns(names, "--metadata-id-column")));
     }
     return *id;
 }

@@ -1,20 +1,19 @@
 #include "evaluate/multi_class.hpp"
 
 #include "evaluate/bootstrap.hpp"
-
-#include <boost/algorithm/string/case_conv.hpp>
+#include "evaluate/fields.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <locale>
+#include <utility>
 
 namespace skincheck {
 namespace {
 
 std::string plain(const std::string& name) {
-    const std::string lower = boost::algorithm::to_lower_copy(name, std::locale::classic());
-    return lower == "ak" ? "akiec" : lower;
+    const std::string word = lower_case(name);
+    return word == "ak" ? "akiec" : word;
 }
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
@@ -34,14 +33,21 @@ std::vector<std::size_t> places(const std::vector<std::string>& of_results,
 
 struct Call {
     std::size_t truth;
-    std::size_t
-        called;  // none: a class that the truth does not have, or two that share the highest probability
+    /// None: a class that the truth does not have, or two that share the highest probability.
+    std::size_t called;
 };
+
+// Whether the class that the truth has for each case is one of the results'.
+bool all_have_place(const std::vector<const TruthCase*>& truth, const std::vector<std::size_t>& place) {
+    return std::all_of(truth.begin(), truth.end(), [&](const TruthCase* known) {
+        return known->diagnosis >= 0 && std::find(place.begin(), place.end(),
+                                                  static_cast<std::size_t>(known->diagnosis)) != place.end();
+    });
+}
 
 std::size_t called_class(const std::vector<double>& probabilities, const std::vector<std::size_t>& place) {
     const auto highest = std::max_element(probabilities.begin(), probabilities.end());
-    if (highest == probabilities.end() ||
-        std::count(probabilities.begin(), probabilities.end(), *highest) > 1) {
+    if (std::count(probabilities.begin(), probabilities.end(), *highest) > 1) {
         return none;
     }
     return place[static_cast<std::size_t>(highest - probabilities.begin())];
@@ -68,35 +74,15 @@ std::vector<double> sensitivities(const std::vector<Call>& calls, const Sample& 
     return right;
 }
 
-}  // namespace
-
-std::optional<MultiClass> multi_class(const Truth& truth, const Results& results, const Joined& joined,
-                                      const FigureOptions& options) {
-    const std::vector<std::size_t> place = places(results.classes, truth.classes);
-    std::vector<Call> calls;
-    MultiClass result;
-    result.classes = truth.classes;
-    result.matrix.assign(truth.classes.size(), std::vector<std::size_t>(truth.classes.size()));
-    result.undecided.assign(truth.classes.size(), 0);
-    for (std::size_t i = 0; i < joined.truth.size(); ++i) {
-        const int diagnosis = joined.truth[i]->diagnosis;
-        if (diagnosis < 0 ||
-            std::find(place.begin(), place.end(), static_cast<std::size_t>(diagnosis)) == place.end()) {
-            return std::nullopt;
-        }
-        const Call call{static_cast<std::size_t>(diagnosis),
-                        called_class(joined.result[i]->probabilities, place)};
-        calls.push_back(call);
-        ++(call.called == none ? result.undecided[call.truth] : result.matrix[call.truth][call.called]);
-    }
-
-    const std::size_t classes = truth.classes.size();
-    const Strata strata = strata_of(joined.sample);
+void set_figures(MultiClass& result, const std::vector<Call>& calls, const Sample& sample,
+                 const FigureOptions& options) {
+    const std::size_t classes = result.classes.size();
+    const Strata strata = strata_of(sample);
     const std::vector<std::uint32_t> ones(strata[0].size() + strata[1].size(), 1U);
-    const std::vector<double> values = sensitivities(calls, joined.sample, ones, classes);
+    const std::vector<double> values = sensitivities(calls, sample, ones, classes);
     std::vector<std::vector<double>> resampled(static_cast<std::size_t>(std::max(0, options.bootstrap)));
     resample(strata, options, [&](std::size_t number, Weights weights) {
-        resampled[number] = sensitivities(calls, joined.sample, weights, classes);
+        resampled[number] = sensitivities(calls, sample, weights, classes);
     });
     for (std::size_t c = 0; c <= classes; ++c) {
         Figure figure;
@@ -114,6 +100,44 @@ std::optional<MultiClass> multi_class(const Truth& truth, const Results& results
             result.balanced_accuracy = std::move(figure);
         }
     }
+}
+
+}  // namespace
+
+std::optional<MultiClass> multi_class(const Truth& truth, const Results& results, const Joined& joined,
+                                      const FigureOptions& options, std::vector<Fault>& faults) {
+    const std::vector<std::size_t> place = places(results.classes, truth.classes);
+    if (!all_have_place(joined.truth, place)) {
+        return std::nullopt;
+    }
+    std::vector<Call> calls;
+    std::vector<std::size_t> measured;  // numbers of the joined cases that the calls are of
+    Fault without{"without all probabilities, out of the classes' figures alone", 0, {}};
+    MultiClass result;
+    result.classes = truth.classes;
+    result.matrix.assign(truth.classes.size(), std::vector<std::size_t>(truth.classes.size()));
+    result.undecided.assign(truth.classes.size(), 0);
+    for (std::size_t i = 0; i < joined.truth.size(); ++i) {
+        const std::vector<double>& probabilities = joined.result[i]->probabilities;
+        if (probabilities.empty()) {
+            without.add(joined.truth[i]->id);
+            continue;
+        }
+        const Call call{static_cast<std::size_t>(joined.truth[i]->diagnosis),
+                        called_class(probabilities, place)};
+        calls.push_back(call);
+        measured.push_back(i);
+        ++(call.called == none ? result.undecided[call.truth] : result.matrix[call.truth][call.called]);
+    }
+
+    if (without.count > 0) {
+        faults.push_back(std::move(without));
+    }
+    if (calls.empty()) {
+        return std::nullopt;
+    }
+
+    set_figures(result, calls, part_of(joined.sample, measured), options);
     return result;
 }
 

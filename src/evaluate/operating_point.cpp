@@ -48,7 +48,8 @@ Figure expected(const std::vector<double>& of_resamples) {
     std::vector<double> finite = of_resamples;
     std::erase_if(finite, [](double value) { return std::isnan(value); });
     if (finite.empty()) {
-        figure.reason = "no resample left a case of this kind out";
+        figure.reason =
+            of_resamples.empty() ? "without resamples" : "no resample left a case of this kind out";
         return figure;
     }
     figure.value = std::accumulate(finite.begin(), finite.end(), 0.0) / static_cast<double>(finite.size());
@@ -59,7 +60,7 @@ Figure expected(const std::vector<double>& of_resamples) {
 }  // namespace
 
 OperatingPoint operating_point(const Sample& sample, Aim aim, double wanted, const FigureOptions& options) {
-    const Ranked ranked(sample, options.threshold);
+    const Ranked ranked(sample);
     const std::vector<std::uint32_t> ones(ranked.clusters(), 1U);
     const std::size_t cut = choose_cut(ranked, ones, aim, wanted);
 
@@ -73,9 +74,8 @@ OperatingPoint operating_point(const Sample& sample, Aim aim, double wanted, con
         }
         return point;
     }
-    FigureOptions at_threshold = options;
-    at_threshold.threshold = point.threshold = threshold;
-    const Figures reached = figures(sample, at_threshold);
+    point.threshold = threshold;
+    const Figures reached = figures(sample, threshold, options);
     point.confusion = reached.confusion;
     point.sensitivity = reached[Measure::sensitivity];
     point.specificity = reached[Measure::specificity];
@@ -90,10 +90,8 @@ OperatingPoint operating_point(const Sample& sample, Aim aim, double wanted, con
         sensitivity[number] = share(c.tp, c.fn, "").value;
         specificity[number] = share(c.tn, c.fp, "").value;
     });
-    if (total > 0) {
-        point.expected_sensitivity = expected(sensitivity);
-        point.expected_specificity = expected(specificity);
-    }
+    point.expected_sensitivity = expected(sensitivity);
+    point.expected_specificity = expected(specificity);
     return point;
 }
 

@@ -17,7 +17,7 @@ double& at(MeasureValues& values, Measure measure) {
 
 }  // namespace
 
-Ranked::Ranked(const Sample& sample, double threshold) {
+Ranked::Ranked(const Sample& sample) {
     constexpr double epsilon = std::numeric_limits<double>::epsilon();
     std::vector<std::uint32_t> order(sample.score.size());
     std::iota(order.begin(), order.end(), 0U);
@@ -31,9 +31,8 @@ Ranked::Ranked(const Sample& sample, double threshold) {
         const double given = std::clamp(malignant ? score : 1 - score, epsilon, 1 - epsilon);
         const auto cluster = sample.cluster.empty() ? i : static_cast<std::uint32_t>(sample.cluster[i]);
         clusters_ = std::max(clusters_, std::size_t{cluster} + 1);
-        const auto bin = std::min(static_cast<int>(score * calibration_bins), calibration_bins - 1);
-        cases_.push_back({score, -std::log(given), cluster, static_cast<std::uint8_t>(bin), malignant,
-                          score >= threshold, true});
+        const auto bin = static_cast<std::uint8_t>(bin_of(score, calibration_bins));
+        cases_.push_back({score, -std::log(given), cluster, bin, malignant, true});
         if (cases_.size() > 1) {
             Case& previous = cases_[cases_.size() - 2];
             previous.last_of_tie = previous.score != score;
@@ -65,7 +64,7 @@ double Ranked::roc_auc(Weights weights) const {
     return ratio(twice, 2 * static_cast<double>(tp) * static_cast<double>(fp));
 }
 
-MeasureValues Ranked::measures(Weights weights, double min_tpr) const {
+MeasureValues Ranked::measures(Weights weights, double threshold, double min_tpr) const {
     const auto [all_malignant, all_benign] = totals(weights);
     const auto malignant = static_cast<double>(all_malignant), benign = static_cast<double>(all_benign);
     const double wanted = min_tpr * malignant;
@@ -88,7 +87,7 @@ MeasureValues Ranked::measures(Weights weights, double min_tpr) const {
             continue;
         }
         const auto tp_now = static_cast<double>(tp), fp_now = static_cast<double>(fp);
-        if (c.called) {
+        if (c.score >= threshold) {
             called_tp = tp_now;
             called_fp = fp_now;
         }

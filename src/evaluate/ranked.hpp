@@ -4,6 +4,8 @@
 
 #include "skincheck/evaluate.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -12,14 +14,19 @@ namespace skincheck {
 using Weights = std::span<const std::uint32_t>;  // by cluster
 using MeasureValues = std::array<double, measure_count>;
 
+/// Of a score from 0 to 1, in bins of equal width; 1 is in the last.
+inline std::size_t bin_of(double score, std::size_t bins) {
+    return std::min(static_cast<std::size_t>(score * static_cast<double>(bins)), bins - 1);
+}
+
 class Ranked {
   public:
-    Ranked(const Sample& sample, double threshold);
+    explicit Ranked(const Sample& sample);
 
     std::size_t clusters() const { return clusters_; }
 
     /// Undefined ones are NaN.
-    MeasureValues measures(Weights weights, double min_tpr) const;
+    MeasureValues measures(Weights weights, double threshold, double min_tpr) const;
     double roc_auc(Weights weights) const;
 
     /// Calls fn(cut, tp, fp) at every place where a threshold can lie, from nothing called malignant (cut 0)
@@ -64,7 +71,6 @@ class Ranked {
         std::uint32_t cluster;
         std::uint8_t bin;  // of the calibration
         bool malignant;
-        bool called;
         bool last_of_tie;  // the next score is lower
     };
 

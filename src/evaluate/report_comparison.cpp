@@ -1,4 +1,4 @@
-#include "evaluate/html_text.hpp"
+#include "evaluate/figure_text.hpp"
 #include "evaluate/report_plots.hpp"
 #include "evaluate/report_tables.hpp"
 

@@ -1,5 +1,6 @@
 #include "skincheck/evaluate.hpp"
 
+#include "evaluate/figure_text.hpp"
 #include "evaluate/html_text.hpp"
 #include "evaluate/report_plots.hpp"
 #include "evaluate/report_tables.hpp"
@@ -17,11 +18,6 @@
 namespace skincheck {
 namespace {
 
-/// "A" and "B" where there are two evaluations, else nothing.
-std::string letter(const Report& report, std::size_t i) {
-    return report.evaluations.size() < 2 ? "" : std::string(1, static_cast<char>('A' + i));
-}
-
 std::string shown_model(const Evaluation& evaluation) {
     return evaluation.model.empty() ? file_name(evaluation.results_file) : evaluation.model;
 }
@@ -30,7 +26,6 @@ TemplateData miss_item(const Miss& miss, const Thumbnails& thumbnails) {
     TemplateData item;
     const auto picture = thumbnails.of(miss);
     item.set("id", miss.id);
-    item.set("path", miss.path);
     item.set("score", number_text(miss.score, 4));
     item.set("truth", miss.malignant ? "malignant" : "benign");
     item.set("has_picture", picture.has_value());
@@ -67,7 +62,7 @@ TemplateData evaluation_data(const Report& report, std::size_t i, const Thumbnai
     const std::string suffix = two ? (i == 0 ? "-a" : "-b") : "";
     TemplateData data;
     data.set("suffix", suffix);
-    data.set("letter", letter(report, i));
+    data.set("letter", letter(i, report.evaluations.size()));
     data.set("results", file_name(evaluation.results_file));
     data.set("model", shown_model(evaluation));
     data.set("clustered", !evaluation.cluster.empty());
@@ -79,7 +74,7 @@ TemplateData evaluation_data(const Report& report, std::size_t i, const Thumbnai
     data.set("called_malignant",
              count_text(evaluation.figures.confusion.tp + evaluation.figures.confusion.fp));
     data.set("called_benign", count_text(evaluation.figures.confusion.fn + evaluation.figures.confusion.tn));
-    data.set("operating_rows", operating_rows(evaluation, report.options.figures));
+    data.set("operating_rows", operating_rows(evaluation));
     data.set("multi_class",
              evaluation.multi_class ? multi_class_table(*evaluation.multi_class) : TemplateData(false));
     data.set("groups", group_tables(evaluation, suffix));
@@ -121,7 +116,7 @@ TemplateData provenance_rows(const Report& report, const HtmlOptions& options) {
     };
     const auto drawn_together = [](const Evaluation& evaluation) {
         return evaluation.cluster.empty() ? std::string("each case by itself")
-                                          : fmt::format("cases of one {} together ({} of them)",
+                                          : fmt::format("cases of one {} together ({} values)",
                                                         evaluation.cluster, count_text(evaluation.clusters));
     };
     const FigureOptions& figures = report.options.figures;
@@ -134,14 +129,13 @@ TemplateData provenance_rows(const Report& report, const HtmlOptions& options) {
     }
     for (std::size_t i = 0; i < report.evaluations.size(); ++i) {
         const Evaluation& evaluation = report.evaluations[i];
-        const std::string which = letter(report, i).empty() ? "" : fmt::format(" {}", letter(report, i));
+        const std::string of_two = letter(i, report.evaluations.size());
+        const std::string which = of_two.empty() ? "" : " " + of_two;
         add("Model" + which, evaluation.model);
         add("Results" + which, evaluation.results_file);
         add("Results" + which + ", SHA-256", evaluation.results_sha256);
-        add("Threshold" + which,
-            exact_text(evaluation.threshold) + (evaluation.threshold_assumed ? " (assumed)"
-                                                : report.options.threshold   ? " (given)"
-                                                                             : " (of the results)"));
+        add("Threshold" + which, fmt::format("{} ({})", exact_text(evaluation.threshold),
+                                             source_text(evaluation.threshold_source)));
         add("Resamples draw" + which, drawn_together(evaluation));
     }
     add("Resamples", figures.bootstrap > 0

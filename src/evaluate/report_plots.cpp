@@ -1,6 +1,6 @@
 #include "evaluate/report_plots.hpp"
 
-#include "evaluate/html_text.hpp"
+#include "evaluate/figure_text.hpp"
 #include "evaluate/svg.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +22,8 @@ Axis unit_axis(std::string label) {
 
 /// "A: " where there are two evaluations.
 std::string prefix(std::span<const Evaluation> evaluations, std::size_t i) {
-    return evaluations.size() < 2 ? "" : std::string(1, static_cast<char>('A' + i)) + ": ";
+    const std::string of_two = letter(i, evaluations.size());
+    return of_two.empty() ? "" : of_two + ": ";
 }
 
 std::string at_threshold(const Evaluation& evaluation) {
@@ -65,22 +66,42 @@ bool has_band(const std::vector<CurvePoint>& curve) {
     return std::any_of(curve.begin(), curve.end(), [](const CurvePoint& p) { return std::isfinite(p.low); });
 }
 
+/// What sets the curves over all thresholds apart.
+struct CurveKind {
+    std::vector<CurvePoint> Curves::*points;
+    bool steps;
+    Measure area;
+    const char* name;  // of the area, in the legend
+};
+
 /// Bands lie below all lines.
-void draw_curves(Plot& plot, std::span<const Evaluation> evaluations, std::vector<CurvePoint> Curves::*of,
-                 bool steps, const std::vector<std::string>& names) {
+void draw_curves(Plot& plot, std::span<const Evaluation> evaluations, const CurveKind& kind) {
     for (std::size_t i = 0; i < evaluations.size(); ++i) {
-        const auto& curve = evaluations[i].curves.*of;
+        const auto& curve = evaluations[i].curves.*kind.points;
         const bool named = evaluations.size() == 1 && has_band(curve);
         plot.band(curve, i == 0 ? Ink::first : Ink::second, named ? "95 % of the resamples" : "");
     }
     for (std::size_t i = 0; i < evaluations.size(); ++i) {
+        const auto& curve = evaluations[i].curves.*kind.points;
         const Ink ink = i == 0 ? Ink::first : Ink::second;
-        if (steps) {
-            plot.steps(evaluations[i].curves.*of, ink, names[i]);
+        const std::string name = fmt::format("{}{} {}", prefix(evaluations, i), kind.name,
+                                             figure_text(evaluations[i].figures[kind.area]));
+        if (kind.steps) {
+            plot.steps(curve, ink, name);
         } else {
-            plot.line(evaluations[i].curves.*of, ink, names[i]);
+            plot.line(curve, ink, name);
         }
     }
+}
+
+/// A sentence of each, one after another.
+template <typename Sentence>
+std::string of_each(std::span<const Evaluation> evaluations, const Sentence& sentence) {
+    std::string words;
+    for (std::size_t i = 0; i < evaluations.size(); ++i) {
+        words += ' ' + prefix(evaluations, i) + sentence(evaluations[i]);
+    }
+    return words;
 }
 
 std::string counted_cases(const CalibrationBin& bin) {
@@ -103,57 +124,50 @@ double lowest(std::span<const Group> groups, Measure measure, double all) {
 std::string roc_plot(std::span<const Evaluation> evaluations, const std::string& id) {
     Plot plot(id, unit_axis("1 - specificity: share of benign cases called malignant"),
               unit_axis("sensitivity: share of malignant cases found"));
-    std::vector<std::string> names;
-    std::string words = "Sensitivity against 1 - specificity over all thresholds.";
-    for (std::size_t i = 0; i < evaluations.size(); ++i) {
-        const Evaluation& evaluation = evaluations[i];
-        const std::string auc = figure_text(evaluation.figures[Measure::roc_auc]);
-        names.push_back(fmt::format("{}AUC {}", prefix(evaluations, i), auc));
-        words += fmt::format(
-            " {}Area under the curve {}. Where 10 % of the benign cases are called malignant, {} of the "
-            "malignant are "
-            "found. At {}: sensitivity {}, specificity {}.",
-            prefix(evaluations, i), auc, number_text(value_at(evaluation.curves.roc, 0.1), 2),
-            at_threshold(evaluation), number_text(evaluation.figures[Measure::sensitivity].value),
-            number_text(evaluation.figures[Measure::specificity].value));
-    }
     plot.rule(0, 0, 1, 1);
-    draw_curves(plot, evaluations, &Curves::roc, false, names);
+    draw_curves(plot, evaluations, {&Curves::roc, false, Measure::roc_auc, "AUC"});
     mark_points(plot, evaluations, [](double sensitivity, double specificity, double) {
         return std::pair(1 - specificity, sensitivity);
     });
-    plot.describe("ROC curve", words);
+    const auto sentence = [](const Evaluation& evaluation) {
+        return fmt::format(
+            "Area under the curve {}. Where 10 % of the benign cases are called malignant, {} of the "
+            "malignant are found. At {}: sensitivity {}, specificity {}.",
+            figure_text(evaluation.figures[Measure::roc_auc]),
+            number_text(value_at(evaluation.curves.roc, 0.1), 2), at_threshold(evaluation),
+            number_text(evaluation.figures[Measure::sensitivity].value),
+            number_text(evaluation.figures[Measure::specificity].value));
+    };
+    plot.describe("ROC curve", "Sensitivity against 1 - specificity over all thresholds." +
+                                   of_each(evaluations, sentence));
     return plot.str();
 }
 
 std::string precision_recall_plot(std::span<const Evaluation> evaluations, const std::string& id) {
     Plot plot(id, unit_axis("sensitivity (recall): share of malignant cases found"),
-              unit_axis("precision: share of calls that are right"));
-    std::vector<std::string> names;
-    const double share = prevalence(evaluations[0].figures);
-    std::string words = fmt::format(
-        "Precision against sensitivity over all thresholds. Calling at random would have the precision {}, "
-        "the share of malignant cases.",
-        number_text(share));
-    for (std::size_t i = 0; i < evaluations.size(); ++i) {
-        const Evaluation& evaluation = evaluations[i];
-        const std::string average = figure_text(evaluation.figures[Measure::average_precision]);
-        names.push_back(fmt::format("{}average precision {}", prefix(evaluations, i), average));
-        words += fmt::format(
-            " {}Average precision {}. Where half of the malignant cases are found, the precision is {}. At "
-            "{}: "
-            "sensitivity {}, precision {}.",
-            prefix(evaluations, i), average,
-            number_text(value_at(evaluation.curves.precision_recall, 0.5), 2), at_threshold(evaluation),
-            number_text(evaluation.figures[Measure::sensitivity].value),
-            number_text(evaluation.figures[Measure::precision].value));
+              unit_axis("precision: share of cases called malignant that are"));
+    for (const Evaluation& evaluation : evaluations) {  // two results may be of different cases
+        const double share = prevalence(evaluation.figures);
+        plot.rule(0, share, 1, share);
     }
-    plot.rule(0, share, 1, share);
-    draw_curves(plot, evaluations, &Curves::precision_recall, true, names);
+    draw_curves(plot, evaluations,
+                {&Curves::precision_recall, true, Measure::average_precision, "average precision"});
     mark_points(plot, evaluations, [](double sensitivity, double, double precision) {
         return std::pair(sensitivity, precision);
     });
-    plot.describe("Precision-recall curve", words);
+    const auto sentence = [](const Evaluation& evaluation) {
+        return fmt::format(
+            "Average precision {}; calling at random would have the precision {}, the share of malignant "
+            "cases. Where half of the malignant cases are found, the precision is {}. At {}: sensitivity {}, "
+            "precision {}.",
+            figure_text(evaluation.figures[Measure::average_precision]),
+            number_text(prevalence(evaluation.figures)),
+            number_text(value_at(evaluation.curves.precision_recall, 0.5), 2), at_threshold(evaluation),
+            number_text(evaluation.figures[Measure::sensitivity].value),
+            number_text(evaluation.figures[Measure::precision].value));
+    };
+    plot.describe("Precision-recall curve",
+                  "Precision against sensitivity over all thresholds." + of_each(evaluations, sentence));
     return plot.str();
 }
 
@@ -176,7 +190,7 @@ std::string calibration_plot(const Evaluation& evaluation, const std::string& id
         plot.mark(bin.mean_score, bin.malignant_share, Shape::disc, Ink::first,
                   named ? "" : "share with Wilson's 95 % interval");
         named = true;
-        bins += fmt::format(" Mean score {}: {} of {} malignant.", number_text(bin.mean_score, 2),
+        bins += fmt::format(" Mean score {}: share {} of {} cases.", number_text(bin.mean_score, 2),
                             number_text(bin.malignant_share, 2), count_text(bin.count));
     }
     plot.describe(
@@ -218,8 +232,7 @@ std::string histogram_plot(const Evaluation& evaluation, bool malignant, const s
     const std::size_t called = malignant ? evaluation.figures.confusion.tp : evaluation.figures.confusion.fp;
     plot.describe(fmt::format("Scores of the {} cases", kind),
                   fmt::format("How many of the {} {} cases have which score, in steps of 0.05. {} of them "
-                              "({}) reach the threshold "
-                              "{} and are called malignant.",
+                              "({}) reach the threshold {} and are called malignant.",
                               count_text(all), kind, count_text(called), share_text(called, all),
                               exact_text(evaluation.threshold)));
     return plot.str();

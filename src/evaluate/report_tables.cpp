@@ -1,6 +1,6 @@
 #include "evaluate/report_tables.hpp"
 
-#include "evaluate/html_text.hpp"
+#include "evaluate/figure_text.hpp"
 #include "evaluate/report_plots.hpp"
 
 #include <fmt/format.h>
@@ -17,12 +17,11 @@ std::size_t cases_of(const Figures& figures) {
     return figures.malignant + figures.benign;
 }
 
-TemplateData text_cell(const std::string& value, const std::string& reason = "") {
+TemplateData text_cell(const std::string& value) {
     TemplateData cell;
     cell.set("value", value);
     cell.set("has_interval", false);
-    cell.set("has_reason", !reason.empty());
-    cell.set("reason", reason);
+    cell.set("has_reason", false);
     cell.set("undefined", false);
     return cell;
 }
@@ -128,30 +127,24 @@ void set_thousand(TemplateData& row, const Figures& figures, const Figure& sensi
     row.set("missed_cases", fmt::format("{:.0f} of {:.0f}", malignant - found, malignant));
 }
 
-TemplateData operating_row(const Evaluation& evaluation, const OperatingPoint& point,
-                           const FigureOptions& options) {
+TemplateData operating_row(const Evaluation& evaluation, const OperatingPoint& point) {
     TemplateData row;
     row.set("aim", point.aim);
     row.set("threshold", exact_text(point.threshold));
-    TemplateData cells = cells_of({&point.sensitivity, &point.specificity, &point.precision, &point.npv});
-    for (const Figure* figure : {&point.expected_sensitivity, &point.expected_specificity}) {
-        const bool not_computed =
-            options.bootstrap == 0 && figure->reason.empty() && std::isnan(figure->value);
-        cells.push_back(not_computed ? text_cell("undefined", "without resamples") : figure_cell(*figure));
-    }
-    row.set("cells", cells);
+    row.set("cells", cells_of({&point.sensitivity, &point.specificity, &point.precision, &point.npv,
+                               &point.expected_sensitivity, &point.expected_specificity}));
     const bool expected = !std::isnan(point.expected_sensitivity.value + point.expected_specificity.value);
     set_thousand(row, evaluation.figures, expected ? point.expected_sensitivity : point.sensitivity,
                  expected ? point.expected_specificity : point.specificity);
     return row;
 }
 
-/// The threshold that was given was not chosen on these cases: what it reached here is what to expect.
+/// The threshold in use was not chosen on these cases: what it reached here is what to expect.
 TemplateData threshold_row(const Evaluation& evaluation) {
     const Figures& figures = evaluation.figures;
     const Figure &sensitivity = figures[Measure::sensitivity], &specificity = figures[Measure::specificity];
     TemplateData row;
-    row.set("aim", evaluation.threshold_assumed ? "none: 0.5 was assumed" : "as given");
+    row.set("aim", "threshold " + source_text(evaluation.threshold_source));
     row.set("threshold", exact_text(evaluation.threshold));
     TemplateData cells =
         cells_of({&sensitivity, &specificity, &figures[Measure::precision], &figures[Measure::npv]});
@@ -202,8 +195,7 @@ TemplateData key_figures(const Evaluation& evaluation) {
         figure_card("Specificity", figures[Measure::specificity],
                     fmt::format("{} of {} left alone", count_text(c.tn), count_text(c.tn + c.fp))));
     cards.push_back(card("Threshold", exact_text(evaluation.threshold),
-                         evaluation.threshold_assumed ? "assumed: none was given, and the results name none"
-                                                      : "malignant from here on"));
+                         "malignant from here on; " + source_text(evaluation.threshold_source)));
     cards.push_back(card("Cases", count_text(cases_of(figures)),
                          fmt::format("{} malignant ({})", count_text(figures.malignant),
                                      share_text(figures.malignant, cases_of(figures)))));
@@ -240,11 +232,11 @@ TemplateData confusion_rows(const Confusion& c) {
     return rows;
 }
 
-TemplateData operating_rows(const Evaluation& evaluation, const FigureOptions& options) {
+TemplateData operating_rows(const Evaluation& evaluation) {
     TemplateData rows{TemplateData::type::list};
     rows.push_back(threshold_row(evaluation));
     for (const OperatingPoint& point : evaluation.operating_points) {
-        rows.push_back(operating_row(evaluation, point, options));
+        rows.push_back(operating_row(evaluation, point));
     }
     return rows;
 }

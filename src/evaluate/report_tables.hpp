@@ -30,7 +30,7 @@ TemplateData figure_cell(const Figure& figure, int digits = 3);
 TemplateData key_figures(const Evaluation& evaluation);
 TemplateData figure_rows(const Evaluation& evaluation, const FigureOptions& options);
 TemplateData confusion_rows(const Confusion& confusion);
-TemplateData operating_rows(const Evaluation& evaluation, const FigureOptions& options);
+TemplateData operating_rows(const Evaluation& evaluation);
 TemplateData multi_class_table(const MultiClass& multi_class);
 /// A table and a plot for each column. `suffix` ends the ids.
 TemplateData group_tables(const Evaluation& evaluation, const std::string& suffix);

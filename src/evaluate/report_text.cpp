@@ -1,6 +1,6 @@
 #include "skincheck/evaluate.hpp"
 
-#include "evaluate/html_text.hpp"
+#include "evaluate/figure_text.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,26 +14,7 @@ namespace {
 
 using Out = std::back_insert_iterator<std::string>;
 
-std::string number(double value) {
-    return std::isnan(value) ? "-" : fmt::format("{:.4f}", value);
-}
-
-std::string interval(const Figure& figure) {
-    return std::isnan(figure.low) ? "" : fmt::format("{:.4f} to {:.4f}", figure.low, figure.high);
-}
-
-// "0.9772 (0.9577 to 0.9935)", or why not.
-std::string with_interval(const Figure& figure) {
-    if (std::isnan(figure.value)) {
-        return figure.reason.empty() ? "-" : fmt::format("undefined: {}", figure.reason);
-    }
-    return std::isnan(figure.low) ? number(figure.value)
-                                  : fmt::format("{} ({})", number(figure.value), interval(figure));
-}
-
-std::string counted(std::size_t part, std::size_t whole) {
-    return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
+constexpr int digits = 4;
 
 // Names come from the files, and go to a terminal.
 std::string shown_name(const std::string& name) {
@@ -55,11 +36,9 @@ void write_head(Out out, const Report& report, const Evaluation& evaluation) {
     fmt::format_to(out, "  model      {}\n",
                    evaluation.model.empty() ? "not told by the results" : shown_name(evaluation.model));
     fmt::format_to(out, "  cases      {}: {} malignant ({}), {} benign\n", cases, f.malignant,
-                   counted(f.malignant, cases), f.benign);
-    fmt::format_to(out, "  threshold  {} ({})\n", evaluation.threshold,
-                   report.options.threshold       ? "given"
-                   : evaluation.threshold_assumed ? "assumed: neither given nor in the results"
-                                                  : "stored in the results");
+                   share_text(f.malignant, cases), f.benign);
+    fmt::format_to(out, "  threshold  {} ({})\n", exact_text(evaluation.threshold),
+                   source_text(evaluation.threshold_source));
     if (options.bootstrap > 0) {
         fmt::format_to(out, "  intervals  95 %, {} bootstrap resamples of {} {}, seed {}\n",
                        options.bootstrap, evaluation.clusters,
@@ -76,20 +55,23 @@ void write_confusion(Out out, const Confusion& c) {
 }
 
 void write_figures(Out out, const Figures& f, const FigureOptions& options) {
-    fmt::format_to(out, "\n{:<36}{:>7}  {}\n", "figure", "value",
-                   options.bootstrap > 0 ? "95 % interval" : "");
+    fmt::format_to(out, "\n{:<36}{:>7}{}\n", "figure", "value",
+                   options.bootstrap > 0 ? "  95 % interval" : "");
     for (int i = 0; i < measure_count; ++i) {
         const auto measure = static_cast<Measure>(i);
         const Figure& figure = f[measure];
         std::string name(title(measure));
         if (measure == Measure::partial_auc) {
-            name += fmt::format(" (sensitivity >= {:.2f})", options.min_tpr);
+            name += fmt::format(" (sensitivity >= {})", exact_text(options.min_tpr));
         } else if (measure == Measure::ece) {
             name += fmt::format(" ({} bins of equal width)", calibration_bins);
         }
-        std::string line = fmt::format("  {:<34}{:>7}  {}", name, number(figure.value), interval(figure));
+        std::string line = fmt::format("  {:<34}{:>7}  {}", name,
+                                       std::isnan(figure.value) ? "-" : number_text(figure.value, digits),
+                                       interval_text(figure, digits));
         if (measure == Measure::roc_auc && !std::isnan(f.delong.low)) {
-            line += fmt::format("{}(DeLong: {})", figure.low == figure.low ? "  " : "", interval(f.delong));
+            line += fmt::format("{}(DeLong: {})", std::isnan(figure.low) ? "" : "  ",
+                                interval_text(f.delong, digits));
         }
         if (!figure.reason.empty()) {
             line += fmt::format("{}{}{}", line.ends_with(' ') ? "" : "  ",
@@ -106,14 +88,14 @@ void write_operating_points(Out out, const std::vector<OperatingPoint>& points) 
             fmt::format_to(out, "  {}\n", point.sensitivity.reason);
             continue;
         }
-        fmt::format_to(out, "  --threshold {}\n", point.threshold);
+        fmt::format_to(out, "  --threshold {}\n", exact_text(point.threshold));
         fmt::format_to(out, "  {:<14}{:<32}{}\n", "", "on these cases", "to expect on others");
-        fmt::format_to(out, "  {:<14}{:<32}{}\n", "sensitivity", with_interval(point.sensitivity),
-                       with_interval(point.expected_sensitivity));
-        fmt::format_to(out, "  {:<14}{:<32}{}\n", "specificity", with_interval(point.specificity),
-                       with_interval(point.expected_specificity));
-        fmt::format_to(out, "  {:<14}{}\n", "precision", with_interval(point.precision));
-        fmt::format_to(out, "  {:<14}{}\n", "NPV", with_interval(point.npv));
+        fmt::format_to(out, "  {:<14}{:<32}{}\n", "sensitivity", explained_text(point.sensitivity, digits),
+                       explained_text(point.expected_sensitivity, digits));
+        fmt::format_to(out, "  {:<14}{:<32}{}\n", "specificity", explained_text(point.specificity, digits),
+                       explained_text(point.expected_specificity, digits));
+        fmt::format_to(out, "  {:<14}{}\n", "precision", explained_text(point.precision, digits));
+        fmt::format_to(out, "  {:<14}{}\n", "NPV", explained_text(point.npv, digits));
     }
 }
 
@@ -124,7 +106,8 @@ void write_multi_class(Out out, const MultiClass& several) {
     for (const std::string& name : classes) {
         width = std::max(width, name.size() + 2);
     }
-    fmt::format_to(out, "\nbalanced multi-class accuracy: {}\n", with_interval(several.balanced_accuracy));
+    fmt::format_to(out, "\nbalanced multi-class accuracy: {}\n",
+                   explained_text(several.balanced_accuracy, digits));
     fmt::format_to(out, "  {:<{}}", "class", width);
     for (const std::string& name : classes) {
         fmt::format_to(out, "{:>{}}", name, width);
@@ -138,7 +121,7 @@ void write_multi_class(Out out, const MultiClass& several) {
             cases += count;
         }
         fmt::format_to(out, "{:>{}}{:>8}  {}\n", several.undecided[truth], width, cases,
-                       with_interval(several.sensitivity[truth]));
+                       explained_text(several.sensitivity[truth], digits));
     }
     fmt::format_to(
         out,
@@ -157,7 +140,7 @@ void write_groups(Out out, const std::vector<Group>& groups) {
         }
         const Figures& f = group.figures;
         const auto cell = [&](Measure measure) {
-            return std::isnan(f[measure].value) ? std::string("-") : with_interval(f[measure]);
+            return std::isnan(f[measure].value) ? std::string("-") : figure_text(f[measure], digits);
         };
         fmt::format_to(out, "  {:<22}{:>7}{:>11}  {:<27}{:<27}{}\n",
                        shown_name(group.value) + (group.small ? " *" : ""), f.malignant + f.benign,
@@ -189,8 +172,8 @@ void write_comparison(Out out, const Report& report) {
     const Comparison& c = *report.comparison;
     fmt::format_to(out, "\n{} against {}, the {} cases that both have\n", report.evaluations[0].results_file,
                    report.evaluations[1].results_file, c.cases);
-    fmt::format_to(out, "  ROC AUC {} and {}, difference {}\n", number(c.first_auc), number(c.second_auc),
-                   with_interval(c.difference));
+    fmt::format_to(out, "  ROC AUC {} and {}, difference {}\n", number_text(c.first_auc, digits),
+                   number_text(c.second_auc, digits), explained_text(c.difference, digits));
     if (std::isnan(c.p)) {
         fmt::format_to(out, "  DeLong: undefined, {}\n", c.reason);
     } else {
@@ -216,7 +199,7 @@ std::string report_text(const Report& report) {
             write_multi_class(out, *evaluation.multi_class);
         }
         write_groups(out, evaluation.groups);
-        write_faults(out, evaluation.faults, true, "of the results or the join");
+        write_faults(out, evaluation.faults, true, "of the results, the join or the classes");
         write_faults(out, evaluation.faults, false, "on the results");
     }
     write_faults(out, report.truth_faults, true, "of the truth");

@@ -88,15 +88,15 @@ void ResultsTable::find_columns(const ResultsOptions& options) {
     }
     const bool scored = score_ || !classes_.empty();
     if (!id || !scored) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("{}: which column holds {}? There are {}; name it with {}", file_,
-                                id       ? "the scores"
-                                : scored ? "the ids"
-                                         : "the ids, and which the scores",
-                                listed(columns_),
-                                id       ? "--score-column"
-                                : scored ? "--results-id-column"
-                                         : "--results-id-column and --score-column"));
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("{}: which column holds {}? {}", file_,
+                        id       ? "the scores"
+                        : scored ? "the ids"
+                                 : "the ids, and which the scores",
+                        advice_on_columns(columns_, id       ? "--score-column"
+                                                    : scored ? "--results-id-column"
+                                                             : "--results-id-column and --score-column")));
     }
     id_ = *id;
     std::vector<std::size_t> used = class_columns_;
@@ -111,10 +111,13 @@ void ResultsTable::find_columns(const ResultsOptions& options) {
     }
 }
 
+/// The threshold is one of malignancies: of another column of scores it says nothing.
 void ResultsTable::find_own_columns() {
     status_ = find_column(columns_, "status");
     model_ = find_column(columns_, "model");
-    threshold_ = find_column(columns_, "threshold");
+    if (score_ == find_column(columns_, score_names[0])) {
+        threshold_ = find_column(columns_, "threshold");
+    }
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         if (columns_[i].starts_with("p_")) {
             class_columns_.push_back(i);

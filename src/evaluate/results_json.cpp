@@ -113,7 +113,8 @@ void ResultsDocument::on_close(bool object) {
 /// What the rows did not say.
 void ResultsDocument::end_container() {
     ResultsCollector& collector = rows_.collector();
-    if (!collector.has_threshold() && top_.threshold && *top_.threshold >= 0 && *top_.threshold <= 1) {
+    if (!collector.has_threshold() && rows_.malignancy_is_score() && top_.threshold && *top_.threshold >= 0 &&
+        *top_.threshold <= 1) {
         collector.add_threshold(*top_.threshold);
     }
     if (!collector.has_model() && !model_name_.empty()) {

@@ -1,5 +1,6 @@
 #include "evaluate/svg.hpp"
 
+#include "evaluate/figure_text.hpp"
 #include "evaluate/html_text.hpp"
 
 #include <fmt/format.h>

@@ -2,9 +2,9 @@
 
 #include "skincheck/image.hpp"
 
+#include "evaluate/fields.hpp"
 #include "result/base64.hpp"
 
-#include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <locale>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,8 +23,7 @@ namespace fs = boost::filesystem;
 
 bool is_image_name(const fs::path& path) {
     static const std::vector<std::string> extensions = image_extensions();
-    const std::string extension =
-        boost::algorithm::to_lower_copy(path.extension().string(), std::locale::classic());
+    const std::string extension = lower_case(path.extension().string());
     return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
 }
 
@@ -42,22 +40,40 @@ cv::Mat shrink(const cv::Mat& pixels) {
     return small;
 }
 
+// The first entry of the folder and all below it.
+fs::recursive_directory_iterator open_folder(const std::string& folder) {
+    boost::system::error_code error;
+    constexpr auto lenient =
+        fs::directory_options::skip_permission_denied | fs::directory_options::pop_on_error;
+    const fs::directory_iterator strict(folder,
+                                        error);  // the lenient one takes a closed folder for an empty one
+    fs::recursive_directory_iterator entry;
+    if (!error) {
+        entry = fs::recursive_directory_iterator(folder, lenient, error);
+    }
+    if (error) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("the images' folder {} cannot be read: {}", folder, error.message()));
+    }
+    return entry;
+}
+
 }  // namespace
+
+void check_images(const std::string& folder) {
+    if (!folder.empty()) {
+        open_folder(folder);
+    }
+}
 
 Thumbnails::Thumbnails(std::string folder, const std::set<std::string>& ids) : folder_(std::move(folder)) {
     if (folder_.empty()) {
         return;
     }
-    boost::system::error_code error;
-    constexpr auto lenient =
-        fs::directory_options::skip_permission_denied | fs::directory_options::pop_on_error;
-    fs::recursive_directory_iterator entry(folder_, lenient, error);
-    if (error) {
-        throw Fatal(ExitCode::usage,
-                    fmt::format("the images' folder {} cannot be read: {}", folder_, error.message()));
-    }
     // What goes away or cannot be read during the walk is as if it were not there.
-    for (; entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    boost::system::error_code error;
+    for (auto entry = open_folder(folder_); entry != fs::recursive_directory_iterator();
+         entry.increment(error)) {
         const fs::path& path = entry->path();
         const std::string id = path.stem().string();
         if (!ids.contains(id) || !is_image_name(path)) {
@@ -86,10 +102,16 @@ tl::expected<std::string, std::string> Thumbnails::of(const Miss& miss) const {
         return tl::unexpected(image.error().message);
     }
     std::vector<std::uint8_t> bytes;
+    bool encoded = false;
     try {
-        cv::imencode(".jpg", shrink(image->pixels), bytes, {cv::IMWRITE_JPEG_QUALITY, 85});
-    } catch (const cv::Exception&) {
-        return tl::unexpected<std::string>("no room for a small picture of it");
+        encoded = cv::imencode(".jpg", shrink(image->pixels), bytes, {cv::IMWRITE_JPEG_QUALITY, 85});
+    } catch (const cv::Exception& error) {
+        if (error.code == cv::Error::StsNoMem) {
+            return tl::unexpected<std::string>("no room for a small picture of it");
+        }
+    }
+    if (!encoded) {
+        return tl::unexpected<std::string>("no small picture of it can be made");
     }
     return "data:image/jpeg;base64," + base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }

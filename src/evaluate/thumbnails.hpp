@@ -17,7 +17,7 @@ class Thumbnails {
   public:
     /// Looks in `folder` and below it for an image of each of these ids. Of several the first in sorted order
     /// is taken. An empty folder: images are where the paths of the cases say. Throws Fatal (usage) when
-    /// `folder` is none.
+    /// `folder` cannot be read.
     Thumbnails(std::string folder, const std::set<std::string>& ids);
 
     /// A data URI of a JPEG that holds pixels and nothing else, or in a few words why there is none.

@@ -39,9 +39,9 @@ std::size_t find_id(const std::string& file, const std::vector<std::string>& col
     if (const auto column = usual_id_column(columns)) {
         return *column;
     }
-    refuse(file, fmt::format("which column holds the ids{}? There are {}; name it with --id-column{}",
-                             label_known ? "" : ", and which the truth", listed(columns),
-                             label_known ? "" : " and --label-column"));
+    refuse(file, fmt::format("which column holds the ids{}? {}", label_known ? "" : ", and which the truth",
+                             advice_on_columns(
+                                 columns, label_known ? "--id-column" : "--id-column and --label-column")));
 }
 
 bool has(const std::vector<std::string>& columns, std::string_view name) {
@@ -144,8 +144,8 @@ void one_label_column(const std::string& file, TruthLayout& layout, const TruthO
               : usual_label_column(layout.columns);
     layout.id = find_id(file, layout.columns, options, label.has_value());
     if (!label) {
-        refuse(file, fmt::format("which column holds the truth? There are {}; name it with --label-column",
-                                 listed(layout.columns)));
+        refuse(file, fmt::format("which column holds the truth? {}",
+                                 advice_on_columns(layout.columns, "--label-column")));
     }
     layout.label = *label;
     if (layout.label == layout.id) {

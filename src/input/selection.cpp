@@ -42,7 +42,7 @@ class ChosenItems final : public Selection {
             return true;
         }
         item.digest = digest_ = extend_digest(digest_, item.written());
-        if ((number_ - 1) % shard_->count != shard_->index - 1) {
+        if (shard_index_of(number_, shard_->count) != shard_->index) {
             return false;
         }
         std::swap(item, latest_);  // which of them is the last one is known at the end

@@ -91,7 +91,7 @@ bool Sequence::open_next() {
         if (path == "-") {
             active_ = list_on_standard_input(separator(), warn_, cancellation_);
         } else if (is_directory(path)) {
-            active_ = walk_directory(path, filter_, options_.follow, warn_, cancellation_);
+            active_ = walk_directory(path, options_, filter_, warn_, cancellation_);
         } else {
             ahead_ = Item{path, {}};
         }

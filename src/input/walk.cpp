@@ -80,11 +80,11 @@ Failure unreadable(int error) {
 
 class Walk final : public Source {
   public:
-    Walk(std::string root, const Filter& filter, bool follow, const Warn& warn,
+    Walk(std::string root, const InputOptions& options, const Filter& filter, const Warn& warn,
          const Cancellation& cancellation)
         : root_(std::move(root)),
+          options_(options),
           filter_(filter),
-          follow_(follow),
           warn_(warn),
           cancellation_(cancellation) {}
 
@@ -101,8 +101,8 @@ class Walk final : public Source {
     std::string relative(const std::string& path) const { return path.substr(levels_.front().prefix.size()); }
 
     std::string root_;
+    const InputOptions& options_;
     const Filter& filter_;
-    bool follow_;
     const Warn& warn_;
     const Cancellation& cancellation_;
     std::vector<Level> levels_;
@@ -175,12 +175,12 @@ Kind Walk::resolve(const Entry& entry, const std::string& path) const {
     if (!to_directory) {
         return Kind::file;  // a broken link too: it was meant to be an image, so it gets a row
     }
-    return follow_ ? Kind::directory : Kind::link;
+    return options_.follow ? Kind::directory : Kind::link;
 }
 
 /// Reads a directory's names and makes it the last level. An item when it cannot be read.
 std::optional<Item> Walk::enter(std::string path) {
-    const DirectoryHandle directory = open_directory(path, follow_ || levels_.empty());
+    const DirectoryHandle directory = open_directory(path, options_.follow || levels_.empty());
     struct stat status {};
     if (!directory || fstat(dirfd(directory.get()), &status) != 0) {
         const int error = errno;
@@ -198,6 +198,9 @@ std::optional<Item> Walk::enter(std::string path) {
     levels_.push_back({path.ends_with('/') ? path : path + '/', status.st_dev, status.st_ino, {}, 0});
     if (const int error = read_entries(*directory, levels_.back()); error != 0) {
         return Item{std::move(path), unreadable(error)};
+    }
+    if (options_.searched && !cancellation_.requested()) {
+        options_.searched(path);
     }
     return std::nullopt;
 }
@@ -238,9 +241,10 @@ bool Walk::on_the_way(const struct stat& status) const {
 
 }  // namespace
 
-std::unique_ptr<Source> walk_directory(std::string directory, const Filter& filter, bool follow,
-                                       const Warn& warn, const Cancellation& cancellation) {
-    return std::make_unique<Walk>(std::move(directory), filter, follow, warn, cancellation);
+std::unique_ptr<Source> walk_directory(std::string directory, const InputOptions& options,
+                                       const Filter& filter, const Warn& warn,
+                                       const Cancellation& cancellation) {
+    return std::make_unique<Walk>(std::move(directory), options, filter, warn, cancellation);
 }
 
 }  // namespace skincheck

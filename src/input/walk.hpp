@@ -10,8 +10,10 @@
 
 namespace skincheck {
 
-/// Walks `directory` as open_source() says. All references must outlive the source.
-std::unique_ptr<Source> walk_directory(std::string directory, const Filter& filter, bool follow,
-                                       const Warn& warn, const Cancellation& cancellation);
+/// Walks `directory` as open_source() says of `options`, whose globs `filter` has. All references must
+/// outlive the source.
+std::unique_ptr<Source> walk_directory(std::string directory, const InputOptions& options,
+                                       const Filter& filter, const Warn& warn,
+                                       const Cancellation& cancellation);
 
 }  // namespace skincheck

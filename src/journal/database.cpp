@@ -19,11 +19,13 @@ constexpr const char* schema = R"(
     CREATE TABLE devices(name TEXT NOT NULL, engine TEXT NOT NULL, PRIMARY KEY(name, engine)) STRICT;
     CREATE TABLE rows(number INTEGER PRIMARY KEY, digest INTEGER NOT NULL, path BLOB NOT NULL,
         status TEXT NOT NULL, malignancy REAL, probabilities TEXT NOT NULL, label TEXT, error TEXT NOT NULL,
-        size INTEGER, modified INTEGER, of_directory INTEGER NOT NULL) STRICT;
+        size INTEGER, modified INTEGER, checksum INTEGER NOT NULL) STRICT;
     CREATE INDEX rows_by_path ON rows(path, number);
 )";
-constexpr const char* schema_of_this_run =
-    "CREATE TEMP TABLE met(path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT";
+constexpr const char* schema_of_this_run = R"(
+    CREATE TEMP TABLE met(path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+    CREATE TEMP TABLE searched(path BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
+)";
 
 constexpr const char* temporary_place = "the temporary rows, in TMPDIR or else /var/tmp";
 
@@ -57,6 +59,15 @@ void check_schema(SQLite::Database& database, const std::string& file) {
     }
 }
 
+/// SQLite notices a page that cannot be, but not by itself an index that lacks a row, which would then be
+/// there twice: as after a kill, when the file NAME-journal beside it is lost.
+void check_integrity(SQLite::Database& database, const std::string& file) {
+    const std::string found = database.execAndGet("PRAGMA integrity_check(1)").getString();
+    if (found != "ok") {
+        throw DamagedJournal(file, one_line(found));
+    }
+}
+
 }  // namespace
 
 DamagedJournal::DamagedJournal(const std::string& file, const std::string& reason)
@@ -70,11 +81,12 @@ SQLite::Database open_database(const std::string& file) {
     SQLite::Database database(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0, "unix-none");
     prepare(database);
     check_schema(database, file);
+    check_integrity(database, file);
     database.exec(schema_of_this_run);
     return database;
 }
 
-[[noreturn]] void tell(const std::string& file, const SQLite::Exception& error) {
+[[noreturn]] void rethrow_as_ours(const std::string& file, const SQLite::Exception& error) {
     switch (error.getErrorCode()) {
         case SQLITE_FULL:  // of the journal's own disk, or of that of the temporary tables
             fail_to_write(file.empty() ? temporary_place : fmt::format("{} or {}", file, temporary_place),

@@ -15,11 +15,11 @@ class DamagedJournal : public Fatal {
 };
 
 /// Opens `file` (empty: a temporary one that nobody else sees) or makes it, with the tables `settings`,
-/// `devices` and `rows`, and `temp.met` for this run. Nothing that a database can hold beside tables is run.
-/// No lock is taken. Throws SQLite::Exception and DamagedJournal.
+/// `devices` and `rows`, and `temp.met` and `temp.searched` for this run. Nothing that a database can hold
+/// beside tables is run. No lock is taken. Throws SQLite::Exception and DamagedJournal.
 SQLite::Database open_database(const std::string& file);
 
 /// What SQLite threw, as CannotWrite, DamagedJournal or std::bad_alloc.
-[[noreturn]] void tell(const std::string& file, const SQLite::Exception& error);
+[[noreturn]] void rethrow_as_ours(const std::string& file, const SQLite::Exception& error);
 
 }  // namespace skincheck

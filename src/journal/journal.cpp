@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -40,10 +40,10 @@ bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp
                       statement.getColumn(2).getInt64() == stamp->modified);
 }
 
-class Database final : public Journal {
+class SqliteJournal final : public Journal {
   public:
     /// A lock of an empty file makes a temporary one. Throws SQLite::Exception.
-    explicit Database(JournalLock lock)
+    explicit SqliteJournal(JournalLock lock)
         : file_(lock.file()), lock_(std::move(lock)), database_(open_database(file_)) {
         database_.exec("BEGIN");
         next_ =
@@ -56,7 +56,7 @@ class Database final : public Journal {
         }
     }
 
-    ~Database() override {
+    ~SqliteJournal() override {
         flusher_.request_stop();
         if (flusher_.joinable()) {
             flusher_.join();
@@ -73,12 +73,13 @@ class Database final : public Journal {
         } catch (const std::exception&) {  // whoever wanted to know asked commit()
         }
     }
-    Database(const Database&) = delete;
-    Database& operator=(const Database&) = delete;
+    SqliteJournal(const SqliteJournal&) = delete;
+    SqliteJournal& operator=(const SqliteJournal&) = delete;
 
     std::optional<std::string> agree(const Settings& settings) override;
     Place place(const Item& item) override;
     bool put(const Row& row, bool replace) override;
+    void searched(const std::string& directory) override;
     void forget_directories() override;
     void add_device(const Device& device) override;
     std::vector<Device> devices() override;
@@ -105,7 +106,7 @@ class Database final : public Journal {
     JournalLock lock_;  // before the database: released after it is closed
     SQLite::Database database_;
     std::mutex mutex_;
-    std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_;
+    std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_, search_;
     std::uint64_t next_ = 1;
     Clock::time_point flushed_ = Clock::now();
     bool written_ = false;             // since then
@@ -115,7 +116,7 @@ class Database final : public Journal {
 };
 
 template <typename Call>
-auto Database::guarded(const Call& call) -> decltype(call()) {
+auto SqliteJournal::guarded(const Call& call) -> decltype(call()) {
     const std::lock_guard guard(mutex_);
     try {
         if (flush_failed_) {
@@ -123,11 +124,11 @@ auto Database::guarded(const Call& call) -> decltype(call()) {
         }
         return call();
     } catch (const SQLite::Exception& error) {
-        tell(file_, error);
+        rethrow_as_ours(file_, error);
     }
 }
 
-SQLite::Statement& Database::prepared(std::optional<SQLite::Statement>& statement, const char* text) {
+SQLite::Statement& SqliteJournal::prepared(std::optional<SQLite::Statement>& statement, const char* text) {
     if (!statement) {
         statement.emplace(database_, text);
     }
@@ -135,7 +136,7 @@ SQLite::Statement& Database::prepared(std::optional<SQLite::Statement>& statemen
     return *statement;
 }
 
-void Database::flush() {
+void SqliteJournal::flush() {
     if (sqlite3_get_autocommit(database_.getHandle()) == 0) {  // else SQLite took it back, as on a full disk
         database_.exec("COMMIT");
     }
@@ -145,7 +146,7 @@ void Database::flush() {
 }
 
 // put() flushes as long as rows follow each other; the last one before a pipe falls silent is flushed here.
-void Database::flush_in_time(const std::stop_token& stop) {
+void SqliteJournal::flush_in_time(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (!flush_failed_ && !stop.stop_requested()) {
         stopped_.wait_for(lock, stop, flush_interval, [] { return false; });
@@ -159,7 +160,7 @@ void Database::flush_in_time(const std::stop_token& stop) {
     }
 }
 
-std::optional<Settings> Database::stored_settings() {
+std::optional<Settings> SqliteJournal::stored_settings() {
     Settings found;
     SQLite::Statement select(database_, "SELECT name, value FROM settings ORDER BY place");
     while (select.executeStep()) {
@@ -168,7 +169,7 @@ std::optional<Settings> Database::stored_settings() {
     return found.empty() ? std::nullopt : std::optional(std::move(found));
 }
 
-std::optional<std::string> Database::agree(const Settings& settings) {
+std::optional<std::string> SqliteJournal::agree(const Settings& settings) {
     return guarded([&]() -> std::optional<std::string> {
         const std::optional<Settings> found = stored_settings();
         if (!found) {
@@ -200,7 +201,7 @@ std::optional<std::string> Database::agree(const Settings& settings) {
     });
 }
 
-Journal::Place Database::place(const Item& item) {
+Journal::Place SqliteJournal::place(const Item& item) {
     return guarded([&]() -> Place {
         if (item.digest == 0) {
             return row_of_path(item.written(), item.stamp);
@@ -209,8 +210,8 @@ Journal::Place Database::place(const Item& item) {
     });
 }
 
-std::optional<Journal::Place> Database::row_at(std::uint64_t number, std::uint64_t digest,
-                                               const std::optional<FileStamp>& stamp) {
+std::optional<Journal::Place> SqliteJournal::row_at(std::uint64_t number, std::uint64_t digest,
+                                                    const std::optional<FileStamp>& stamp) {
     auto& select =
         prepared(by_number_, "SELECT malignancy, size, modified, digest FROM rows WHERE number = ?");
     select.bind(1, to_database(number));
@@ -227,7 +228,7 @@ std::optional<Journal::Place> Database::row_at(std::uint64_t number, std::uint64
     return Place{is_done(select, stamp), number};
 }
 
-Journal::Place Database::row_of_path(const std::string& path, const std::optional<FileStamp>& stamp) {
+Journal::Place SqliteJournal::row_of_path(const std::string& path, const std::optional<FileStamp>& stamp) {
     auto& met = prepared(met_, "SELECT number FROM temp.met WHERE path = ?");
     bind_path(met, 1, path);
     const std::int64_t last = met.executeStep() ? met.getColumn(0).getInt64() : 0;
@@ -246,7 +247,7 @@ Journal::Place Database::row_of_path(const std::string& path, const std::optiona
     return place;
 }
 
-bool Database::put(const Row& row, bool replace) {
+bool SqliteJournal::put(const Row& row, bool replace) {
     return guarded([&] {
         auto& put = replace ? prepared(put_, replace_row) : prepared(insert_, insert_row);
         bind_row(put, row);
@@ -259,7 +260,7 @@ bool Database::put(const Row& row, bool replace) {
     });
 }
 
-void Database::for_each(const std::function<void(const Row&)>& call) {
+void SqliteJournal::for_each(const std::function<void(const Row&)>& call) {
     guarded([&] {
         SQLite::Statement select(database_, select_rows);
         std::uint64_t last = 0;
@@ -274,21 +275,25 @@ void Database::for_each(const std::function<void(const Row&)>& call) {
     });
 }
 
-void Database::forget_directories() {
-    guarded([this] {
-        database_.exec(
-            "DELETE FROM rows WHERE of_directory = 1 AND digest = 0 AND path NOT IN (SELECT path FROM "
-            "temp.met)");
-        // What was not there the last time, and is a directory now that has met items in it: '0' follows '/'.
-        database_.exec(
-            "DELETE FROM rows WHERE status = 'not_found' AND digest = 0 AND path NOT IN (SELECT path FROM "
-            "temp.met) AND EXISTS (SELECT 1 FROM temp.met AS inside WHERE inside.path > "
-            "CAST(rtrim(rows.path, '/') || '/' AS BLOB) AND inside.path < CAST(rtrim(rows.path, '/') || '0' "
-            "AS BLOB))");
+void SqliteJournal::searched(const std::string& directory) {
+    guarded([&] {
+        auto& search =
+            prepared(search_, "INSERT OR IGNORE INTO temp.searched VALUES (CAST(rtrim(?, '/') AS BLOB))");
+        bind_path(search, 1, directory);
+        search.exec();
     });
 }
 
-void Database::add_device(const Device& device) {
+void SqliteJournal::forget_directories() {
+    guarded([this] {
+        database_.exec(R"(
+            DELETE FROM rows WHERE malignancy IS NULL AND digest = 0
+                AND path NOT IN (SELECT path FROM temp.met)
+                AND CAST(rtrim(path, '/') AS BLOB) IN (SELECT path FROM temp.searched))");
+    });
+}
+
+void SqliteJournal::add_device(const Device& device) {
     guarded([&] {
         SQLite::Statement insert(database_, "INSERT OR IGNORE INTO devices VALUES (?, ?)");
         insert.bind(1, device.name);
@@ -297,7 +302,7 @@ void Database::add_device(const Device& device) {
     });
 }
 
-std::vector<Journal::Device> Database::devices() {
+std::vector<Journal::Device> SqliteJournal::devices() {
     return guarded([&] {
         std::vector<Device> found;
         SQLite::Statement select(database_, "SELECT name, engine FROM devices ORDER BY name, engine");
@@ -308,44 +313,36 @@ std::vector<Journal::Device> Database::devices() {
     });
 }
 
-void Database::commit() {
+void SqliteJournal::commit() {
     guarded([this] { flush(); });
 }
 
-bool Database::has_no_rows() {
+bool SqliteJournal::has_no_rows() {
     return database_.execAndGet("SELECT NOT EXISTS(SELECT 1 FROM rows)").getInt() == 1;
 }
 
-bool Database::empty() {
+bool SqliteJournal::empty() {
     return guarded([this] { return has_no_rows(); });
 }
 
-bool Database::fresh() {
+bool SqliteJournal::fresh() {
     return guarded([this] { return !stored_settings(); });
 }
 
 std::unique_ptr<Journal> make_database(JournalLock lock) {
     const std::string file = lock.file();
     try {
-        return std::make_unique<Database>(std::move(lock));
+        return std::make_unique<SqliteJournal>(std::move(lock));
     } catch (const SQLite::Exception& error) {
-        tell(file, error);
+        rethrow_as_ours(file, error);
     }
 }
 
 }  // namespace
 
 bool is_journal(const std::string& path) {
-    struct stat about {};
-    if (stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) {
-        return false;
-    }
     constexpr std::string_view begins("SQLite format 3\0", 16);
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    std::array<char, begins.size()> start{};
-    std::size_t size = 0;
-    return file.get() >= 0 && read_all(file, start.data(), start.size(), size) == 0 &&
-           std::string_view(start.data(), size) == begins;
+    return first_bytes(path, begins.size()) == begins;
 }
 
 std::string journal_path(const std::string& output) {
@@ -360,7 +357,9 @@ std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over) {
             fail_to_write(lock.file(), errno);
         }
     }
-    return make_database(std::move(lock));
+    auto journal = make_database(std::move(lock));
+    journal->for_each([](const Row&) {});  // what is damaged is told before the work, and not after a night
+    return journal;
 }
 
 std::unique_ptr<Journal> temporary_journal() {

@@ -1,11 +1,13 @@
 #include "journal/stored_row.hpp"
 
 #include "journal/database.hpp"
+#include "result/sha256.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -28,6 +30,21 @@ std::optional<std::vector<double>> parse_probabilities(const std::string& text) 
         next = rest + 1;
     }
     return found;
+}
+
+/// Of all of a row that reaches the output. SQLite itself does not notice a bit of a value that a disk has
+/// changed.
+std::int64_t checksum_of(const Row& row) {
+    std::string content = fmt::format("{} {} {} {} ", row.number, row.digest, to_string(row.status),
+                                      row.label ? to_string(*row.label) : "");
+    if (row.score) {
+        content += fmt::format("{} {}", row.score->malignancy, fmt::join(row.score->probabilities, ","));
+    }
+    content.append(1, '\0').append(row.path).append(1, '\0').append(row.error);
+    const Sha256 hash = sha256(content);
+    std::uint64_t first = 0;
+    std::memcpy(&first, hash.data(), sizeof first);
+    return to_database(first);
 }
 
 }  // namespace
@@ -62,7 +79,7 @@ void bind_row(SQLite::Statement& statement, const Row& row) {
         statement.bind(9, to_database(row.stamp->size));
         statement.bind(10, row.stamp->modified);
     }
-    statement.bind(11, row.of_directory ? 1 : 0);
+    statement.bind(11, checksum_of(row));
 }
 
 Row read_row(SQLite::Statement& statement, const std::string& file) {
@@ -90,6 +107,9 @@ Row read_row(SQLite::Statement& statement, const std::string& file) {
         throw DamagedJournal(file, fmt::format("row {} cannot be", row.number));
     }
     row.status = *status;
+    if (statement.getColumn(8).getInt64() != checksum_of(row)) {
+        throw DamagedJournal(file, fmt::format("row {} is not as it was written", row.number));
+    }
     return row;
 }
 

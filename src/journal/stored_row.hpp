@@ -16,7 +16,8 @@ constexpr const char* insert_row = "INSERT OR IGNORE INTO rows VALUES (?,?,?,?,?
 
 /// What read_row() reads, in the order of the output.
 constexpr const char* select_rows =
-    "SELECT number, digest, path, status, malignancy, probabilities, label, error FROM rows ORDER BY number";
+    "SELECT number, digest, path, status, malignancy, probabilities, label, error, checksum FROM rows "
+    "ORDER BY number";
 
 // SQLite's numbers are signed; a digest uses all 64 bits.
 std::int64_t to_database(std::uint64_t value);
@@ -27,7 +28,7 @@ void bind_path(SQLite::Statement& statement, int place, const std::string& path)
 
 void bind_row(SQLite::Statement& statement, const Row& row);
 
-/// Of the journal `file`. Throws DamagedJournal where its values are none that a run can have written.
+/// Of the journal `file`. Throws DamagedJournal where its values are not those that a run has written.
 Row read_row(SQLite::Statement& statement, const std::string& file);
 
 }  // namespace skincheck

@@ -3,12 +3,10 @@
 #include "merge/part.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <set>
 #include <utility>
 
 namespace skincheck {
@@ -53,7 +51,7 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
     }
     const std::uint64_t count = parts.begin()->second->shard->count;
     const auto missing = [&](std::uint64_t number) {
-        const std::uint64_t index = (number - 1) % count + 1;
+        const std::uint64_t index = shard_index_of(number, count);
         const auto part = parts.find(index);
         refuse(part == parts.end()
                    ? fmt::format("part {}/{} is missing: nobody has item {}", index, count, number)
@@ -64,7 +62,7 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
         refuse(fmt::format(
             "the parts were not made from the same inputs: item {}, or one before it, was "
             "another for part {}/{} than for the others; all need the same paths, written in the same way",
-            number, (number - 1) % count + 1, count));
+            number, shard_index_of(number, count), count));
     };
     std::uint64_t number = 0, digest = 0;
     std::map<std::uint64_t, std::uint64_t> last;  // digests by number, of rows that must be their part's last
@@ -82,7 +80,7 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
     });
     for (std::uint64_t item = number - std::min(number, count) + 1; item <= number; ++item) {
         const auto found = last.find(item);
-        const std::uint64_t index = (item - 1) % count + 1;
+        const std::uint64_t index = shard_index_of(item, count);
         if (found == last.end()) {
             refuse(fmt::format("part {}/{} ({}) is not whole: rows behind item {} are missing", index, count,
                                parts.at(index)->file, item));
@@ -106,12 +104,12 @@ void check_rows(Journal& rows, const PartsByIndex& parts, std::size_t files) {
 
 Provenance provenance_of(const std::vector<Part>& parts) {
     Provenance provenance;
-    std::set<std::string> devices;
-    std::set<std::string> engines;
+    std::vector<std::string> devices;
+    std::vector<std::string> engines;
     for (const Part& part : parts) {
         if (!part.device.empty()) {
-            devices.insert(part.device);
-            engines.insert(part.engine);
+            devices.push_back(part.device);
+            engines.push_back(part.engine);
         }
         const PartFacts& facts = part.facts;
         if (facts.model.empty()) {
@@ -134,14 +132,14 @@ Provenance provenance_of(const std::vector<Part>& parts) {
     if (provenance.model.output.classes.empty()) {
         provenance.model.output.classes = parts.front().facts.classes;
     }
-    provenance.device = fmt::format("{}", fmt::join(devices, ", "));
-    provenance.engine = fmt::format("{}", fmt::join(engines, ", "));
+    provenance.device = joined_names(devices);
+    provenance.engine = joined_names(engines);
     return provenance;
 }
 
 }  // namespace
 
-Merged merge(const std::vector<std::string>& files, const Cancellation* cancellation) {
+Merged merge(const std::vector<std::string>& files, const Cancellation& cancellation) {
     Merged merged;
     merged.rows = temporary_journal();
     std::vector<Part> parts;
@@ -149,7 +147,7 @@ Merged merge(const std::vector<std::string>& files, const Cancellation* cancella
     std::string twice;
     for (const std::string& file : files) {
         parts.push_back(read_part(file, [&](const Row& row) {
-            if (cancellation != nullptr && cancellation->requested()) {
+            if (cancellation.requested()) {
                 throw Fatal(ExitCode::interrupted, "interrupted");
             }
             if (!merged.rows->put(row, false) && twice.empty()) {

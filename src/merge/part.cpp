@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <utility>
 
 namespace skincheck {
@@ -187,11 +186,20 @@ void PartReader::row(const Fields& fields) {
     if (!part_.shard || row.number == 0 || row.digest == 0) {
         refuse(no_shard);
     }
-    if ((row.number - 1) % part_.shard->count != part_.shard->index - 1) {
+    if (shard_index_of(row.number, part_.shard->count) != part_.shard->index) {
         refuse(fmt::format("item {} does not belong to part {}", row.number, to_string(*part_.shard)));
     }
     if (malignancy_ != row.label.has_value()) {
         refuse("it has a malignancy without a label, or a label without a malignancy");
+    }
+    if (malignancy_ && !part_.facts.threshold.empty() &&
+        *row.label != decide(row.score->malignancy, need(probability_in(part_.facts.threshold), "threshold",
+                                                         part_.facts.threshold))) {
+        refuse("its label is not that of its malignancy and threshold");
+    }
+    if (malignancy_ ? row.status != Status::ok && row.status != Status::truncated
+                    : row.status == Status::ok) {
+        refuse("its status and its malignancy do not go together");
     }
     if (row.score && (!malignancy_ || row.score->probabilities.size() != part_.facts.classes.size())) {
         refuse("it has some of the malignancy and the probabilities of the classes, and not all");
@@ -253,10 +261,12 @@ std::string text_of(const Json& object, const char* key) {
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-void read_json_part(std::istream& in, PartReader& reader) {
+void read_json_part(TextInput& text, PartReader& reader) {
     std::string key;
+    std::size_t token_start = text.offset();
     // Rows are handed on and dropped as they come: only the head stays.
     const auto keep = [&](int depth, Json::parse_event_t event, const Json& value) {
+        token_start = text.offset();
         if (depth == 1 && event == Json::parse_event_t::key) {
             key = value.get<std::string>();
         }
@@ -266,7 +276,8 @@ void read_json_part(std::istream& in, PartReader& reader) {
         }
         return !is_row;
     };
-    const Json head = Json::parse(in, within_limits(reader.part().file, keep));
+    const JsonBytes bytes(text, token_start);
+    const Json head = Json::parse(bytes, bytes, within_limits(reader.part().file, keep));
     const Json tool = head.value("skincheck", Json::object());
     const Json model = head.value("model", Json::object());
     PartFacts& facts = reader.part().facts;
@@ -291,20 +302,39 @@ void read_json_part(std::istream& in, PartReader& reader) {
     reader.part().engine = text_of(tool, "engine");
 }
 
-void read_json_lines_part(std::istream& in, PartReader& reader) {
-    for (std::string line; std::getline(in, line);) {
+/// The next line, without its end; false behind the last.
+bool next_line(TextInput& text, std::string& line) {
+    line.clear();
+    const bool there = !text.at_end();
+    while (!text.at_end() && text.current() != '\n') {
+        if (line.size() == longest_row) {
+            refuse_line(text.name(), text.line(), "more than 1 MiB in one row; is it of skincheck?");
+        }
+        line += text.current();
+        text.advance();
+    }
+    if (!text.at_end()) {
+        text.advance();
+    }
+    return there;
+}
+
+void read_json_lines_part(TextInput& text, PartReader& reader) {
+    for (std::string line; next_line(text, line);) {
         const auto keep = [](int, Json::parse_event_t, const Json&) { return true; };
         add_row(Json::parse(line, within_limits(reader.part().file, keep)), reader);
     }
 }
 
 /// By its first line: a header, a row in braces, or the brace that a JSON document begins with.
-Format format_of(std::istream& in) {
-    std::string line;
-    std::getline(in, line);
-    in.clear();
-    in.seekg(0);
-    return !line.empty() && line[0] != '{' ? Format::csv : line == "{" ? Format::json : Format::jsonl;
+Format format_of(TextInput& text) {
+    if (text.at_end()) {
+        return Format::jsonl;  // without a row
+    }
+    if (text.current() != '{') {
+        return Format::csv;
+    }
+    return text.rest_of_block().starts_with("{\n") ? Format::json : Format::jsonl;
 }
 
 }  // namespace
@@ -332,19 +362,18 @@ Part read_part(const std::string& file, const std::function<void(const Row&)>& o
     PartReader reader(file, on_row);
     struct stat status {};
     if (file == "-" || (stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))) {
-        // It is read from its start twice.
+        // Ctrl-C would not end the wait for a pipe.
         throw Fatal(ExitCode::usage, fmt::format("{}: a part must be a file; write it to one first", file));
     }
-    TextInput text(file);  // tells why it cannot be read
-    std::ifstream in(file, std::ios::binary);
-    reader.part().facts.format = format_of(in);
+    TextInput text(file);
+    reader.part().facts.format = format_of(text);
     try {
         switch (reader.part().facts.format) {
             case Format::json:
-                read_json_part(in, reader);
+                read_json_part(text, reader);
                 break;
             case Format::jsonl:
-                read_json_lines_part(in, reader);
+                read_json_lines_part(text, reader);
                 break;
             default:
                 read_csv_part(text, reader);

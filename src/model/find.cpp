@@ -2,6 +2,7 @@
 
 #include <boost/filesystem.hpp>
 #include <fmt/format.h>
+#include <sys/auxv.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,6 +21,19 @@ bool holds_a_model(const std::string& directory) {
     return fs::exists(directory + "/model.json", ignored);
 }
 
+// Empty when it cannot be told.
+fs::path executable_path() {
+    boost::system::error_code unreadable;
+    fs::path path = fs::read_symlink("/proc/self/exe", unreadable);
+    if (unreadable) {  // a chroot without /proc: as the kernel was asked to start it
+        // The kernel hands the pointer over as a number.
+        const auto* name =
+            reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // NOLINT(performance-no-int-to-ptr)
+        path = name == nullptr ? fs::path() : fs::canonical(name, unreadable);
+    }
+    return unreadable ? fs::path() : path;
+}
+
 std::vector<std::string> folders_of_models() {
     std::vector<std::string> folders;
     if (const char* listed = std::getenv("SKINCHECK_MODEL_PATH")) {
@@ -30,9 +44,7 @@ std::vector<std::string> folders_of_models() {
             }
         }
     }
-    boost::system::error_code unreadable;
-    const auto executable = fs::read_symlink("/proc/self/exe", unreadable);
-    if (!unreadable) {
+    if (const fs::path executable = executable_path(); !executable.empty()) {
         const auto prefix = executable.parent_path().parent_path();
         folders.push_back((prefix / "share/skincheck/models").string());
     }

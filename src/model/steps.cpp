@@ -137,8 +137,7 @@ std::vector<Step> parse_steps(const Field& field, const InputSpec& input) {
     if (!size.fixed) {
         field.fail(
             "the steps end at a size that depends on the image; one of them must be a resize with squash or "
-            "a "
-            "center_crop");
+            "a center_crop");
     }
     if (size.width != input.width || size.height != input.height) {
         field.fail(fmt::format("the steps end at {}x{} pixels, and input wants {}x{}", size.width,

@@ -120,9 +120,15 @@ class AtomicFile final : public Destination {
         : path_(std::move(path)), target_(std::move(target)) {
         open_temporary();
         if (existing != nullptr) {
-            // Owner and group are kept where the system allows it; where not, that is no reason to fail.
-            [[maybe_unused]] const int ignored = fchown(fd_, existing->st_uid, existing->st_gid);
             mode_ = existing->st_mode & 0777;
+            // Owner and group are kept where the system allows it. Another group does not get the rights of
+            // the one before, only those of everybody.
+            [[maybe_unused]] const bool kept = fchown(fd_, existing->st_uid, existing->st_gid) == 0 ||
+                                               fchown(fd_, static_cast<uid_t>(-1), existing->st_gid) == 0;
+            struct stat now {};
+            if (fstat(fd_, &now) != 0 || now.st_gid != existing->st_gid) {
+                mode_ = (mode_ & ~static_cast<mode_t>(S_IRWXG)) | (mode_ & S_IRWXO) << 3U;
+            }
         } else {
             mode_ = 0666 & ~file_mask();
         }
@@ -149,26 +155,67 @@ class AtomicFile final : public Destination {
 
     void commit() override {
         fchmod(fd_, mode_);
-        // Some file systems cannot sync (EINVAL); that is theirs. A late error of the disk or a quota is
-        // ours.
-        int synced = 0;
-        do {
-            synced = fsync(fd_);
-        } while (synced != 0 && errno == EINTR);
-        if (synced != 0 && errno != EINVAL && errno != ENOTSUP) {
-            fail_to_write(path_, errno);
+        if (const int error = sync(fd_); error != 0) {
+            fail_to_write(path_, error);
         }
         if (close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
             fail_to_write(path_, errno);
         }
+        committed_ = true;  // all that was to be written is there: it is not taken away any more
         if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
-            fail_to_write(path_, errno);
+            write_in_place(errno);
         }
-        committed_ = true;
         sync_folder();
     }
 
   private:
+    /// Where no other file can take the target's place: it is mounted by itself, or of somebody else in a
+    /// folder like /tmp. `reason` is why.
+    void write_in_place(int reason) {
+        const Descriptor from(open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
+        if (from.get() < 0 && errno == ENOENT) {  // it went away with its folder
+            fail_to_write(path_, reason);
+        }
+        const Descriptor to(open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
+        struct stat status {};
+        const bool can_be_written =
+            from.get() >= 0 && to.get() >= 0 && fstat(to.get(), &status) == 0 && S_ISREG(status.st_mode);
+        if (const int error = can_be_written ? copy(from, to) : reason; error != 0) {
+            refuse(path_,
+                   fmt::format("{}; what was to be in it is in {}", std::generic_category().message(error),
+                               temporary_),
+                   error);
+        }
+        unlink(temporary_.c_str());
+    }
+
+    /// Returns 0 or errno.
+    static int copy(const Descriptor& from, const Descriptor& to) {
+        if (ftruncate(to.get(), 0) != 0) {
+            return errno;
+        }
+        std::array<char, 1 << 16> block{};
+        std::size_t size = block.size();
+        while (size == block.size()) {
+            int error = read_all(from, block.data(), block.size(), size);
+            error = error != 0 ? error : write_all(to.get(), {block.data(), size});
+            if (error != 0) {
+                return error;
+            }
+        }
+        return sync(to.get());
+    }
+
+    /// Returns 0 or errno. Some file systems cannot sync (EINVAL); that is theirs. A late error of the disk
+    /// or a quota is ours.
+    static int sync(int fd) {
+        int synced = 0;
+        do {
+            synced = fsync(fd);
+        } while (synced != 0 && errno == EINTR);
+        return synced != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
+    }
+
     // Nobody else may read what is not whole. Not mkstemp(), whose names would be cut at their end and not at
     // a character's.
     void open_temporary() {

@@ -3,8 +3,13 @@
 #include "writers.hpp"
 
 #include <boost/algorithm/string/case_conv.hpp>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <locale>
+#include <set>
 #include <utility>
 
 namespace skincheck {
@@ -36,6 +41,17 @@ std::optional<Format> format_of_path(std::string_view path) {
         return Format::jsonl;
     }
     return ending == "isic" ? std::nullopt : parse_format(ending);
+}
+
+std::string joined_names(const std::vector<std::string>& of_runs) {
+    std::set<std::string> names;
+    for (const std::string& joined : of_runs) {
+        std::vector<std::string> parts;
+        boost::algorithm::split(parts, joined, boost::algorithm::is_any_of(", "),
+                                boost::algorithm::token_compress_on);
+        names.insert(parts.begin(), parts.end());
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::unique_ptr<Writer> make_writer(Format format, Provenance provenance, Destination& destination) {

@@ -104,7 +104,6 @@ Row row_of(const Item& item) {
     row.path = item.written();
     row.number = item.number;
     row.digest = item.digest;
-    row.of_directory = item.failure.has_value();
     return row;
 }
 

@@ -4,6 +4,7 @@
 
 #include "skincheck/result.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -50,6 +52,23 @@ inline int read_all(const Descriptor& file, void* to, std::size_t size, std::siz
         }
     }
     return 0;
+}
+
+/// The first bytes of a regular file, at most `size`; none of anything else, or of what cannot be read.
+/// Nothing but a regular file is opened: a FIFO's writer would go on.
+inline std::string first_bytes(const std::string& path, std::size_t size) {
+    struct stat about {};
+    if (stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) {
+        return {};
+    }
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    std::string bytes(size, '\0');
+    std::size_t got = 0;
+    if (file.get() < 0 || read_all(file, bytes.data(), size, got) != 0) {
+        return {};
+    }
+    bytes.resize(got);
+    return bytes;
 }
 
 /// Writes all of `bytes`; waits for a reader where the descriptor does not block. Returns 0 or errno.

@@ -1,5 +1,7 @@
 #include "skincheck/result.hpp"
 
+#include "result/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -10,10 +12,6 @@ namespace {
 constexpr std::array<std::string_view, 18> extensions{".jpg", ".jpeg", ".jpe", ".jfif", ".png",  ".webp",
                                                       ".tif", ".tiff", ".bmp", ".dib",  ".dcm",  ".dicom",
                                                       ".gif", ".jp2",  ".ppm", ".pgm",  ".heic", ".avif"};
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 }  // namespace
 

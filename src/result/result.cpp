@@ -69,6 +69,10 @@ std::string to_string(const Shard& shard) {
     return fmt::format("{}/{}", shard.index, shard.count);
 }
 
+ExitCode exit_code_of_rows(const Summary& summary) {
+    return summary.rows > summary.count(Status::ok) ? ExitCode::some_failed : ExitCode::ok;
+}
+
 std::string_view to_string(Label label) {
     return label == Label::malignant ? "malignant" : "benign";
 }

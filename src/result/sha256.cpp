@@ -13,8 +13,7 @@ namespace {
 
 [[noreturn]] void refuse() {
     throw Fatal(ExitCode::model,
-                "OpenSSL cannot compute a SHA-256, so no model can be checked: memory is short, or "
-                "it was built without it");
+                "OpenSSL cannot compute a SHA-256: memory is short, or it was built without it");
 }
 
 }  // namespace

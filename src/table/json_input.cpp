@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 namespace skincheck {
 namespace {
@@ -13,46 +12,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t longest_reason = 160;
-
-/// The bytes of a TextInput for nlohmann's parser. Copies read the same input, as those of an input iterator
-/// may.
-class InputIterator {
-  public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = char;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const char*;
-    using reference = char;
-
-    /// `start` moves on while the parser runs.
-    InputIterator(TextInput& text, const std::size_t& start) : text_(&text), start_(&start) {}
-    char operator*() const { return text_->current(); }
-    InputIterator& operator++() {
-        text_->advance();
-        return *this;
-    }
-    InputIterator operator++(int) { return ++*this; }
-    /// Compared with the end only.
-    bool operator!=(const InputIterator&) const { return !at_end(); }
-    bool operator==(const InputIterator&) const { return at_end(); }
-
-  private:
-    bool at_end() const {
-        if (!text_->rest_of_block().empty()) {
-            return false;
-        }
-        if (text_->offset() > *start_ + longest_row) {
-            throw Fatal(
-                ExitCode::usage,
-                fmt::format("{}:{}: more than 1 MiB in one text; is it JSON, and is every quote closed?",
-                            text_->name(), text_->line()));
-        }
-        return text_->at_end();
-    }
-
-    TextInput* text_;
-    const std::size_t* start_;
-};
 
 /// "parse error at line 1, column 2: syntax error while …" without the place, which counts from the value's
 /// start.
@@ -89,10 +48,22 @@ bool find_value(TextInput& text) {
 
 }  // namespace
 
+bool JsonBytes::at_end() const {
+    if (!text_->rest_of_block().empty()) {
+        return false;
+    }
+    if (text_->offset() > *token_start_ + longest_row) {
+        throw Fatal(ExitCode::usage,
+                    fmt::format("{}:{}: more than 1 MiB in one text; is it JSON, and is every quote closed?",
+                                text_->name(), text_->line()));
+    }
+    return text_->at_end();
+}
+
 void JsonEvents::parse() {
     while (find_value(text_)) {
         token_start_ = text_.offset();
-        const InputIterator start(text_, token_start_);
+        const JsonBytes start(text_, token_start_);
         Json::sax_parse(start, start, static_cast<Json::json_sax_t*>(this), Json::input_format_t::json,
                         false);
     }

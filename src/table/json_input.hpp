@@ -7,11 +7,41 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 namespace skincheck {
 
 inline constexpr int deepest_json = 32;  ///< values within values: parsers and printers of them recurse
+
+/// The bytes of a TextInput for nlohmann's parsers: begin and end alike. Copies read the same input, as those
+/// of an input iterator may. Fatal (usage) for more than longest_row bytes behind `token_start`, which the
+/// parser's callbacks move on.
+class JsonBytes {
+  public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = char;
+
+    JsonBytes(TextInput& text, const std::size_t& token_start) : text_(&text), token_start_(&token_start) {}
+    char operator*() const { return text_->current(); }
+    JsonBytes& operator++() {
+        text_->advance();
+        return *this;
+    }
+    JsonBytes operator++(int) { return ++*this; }
+    /// Compared with the end only.
+    bool operator!=(const JsonBytes&) const { return !at_end(); }
+    bool operator==(const JsonBytes&) const { return at_end(); }
+
+  private:
+    bool at_end() const;
+
+    TextInput* text_;
+    const std::size_t* token_start_;
+};
 
 /// nlohmann's callbacks, as far as tables need them: a scalar is a number, a text or null; nesting has a
 /// limit.

@@ -108,6 +108,10 @@ class Completions(SkincheckTest):
         self.write("folder/a.png", "")
         self.assertEqual(["compopt +o default -o dirnames"], self.bash("preprocess", "-o", ""))
         self.assertEqual([], self.bash("-o", ""))
+        for words in (["model", ""], ["model", "--", ""]):
+            self.assertEqual(["compopt +o default -o filenames", "folder", "tiny-sigmoid"],
+                             [word for word in self.bash(*words, SKINCHECK_MODEL_PATH=str(MODELS))
+                              if word in ("folder", "tiny-sigmoid") or word.startswith("compopt")])
         found = self.bash("--model", "", SKINCHECK_MODEL_PATH=f"/nowhere:{MODELS}")
         self.assertLessEqual({"folder", "tiny-sigmoid", "tiny-softmax"}, set(found))
         self.assertEqual(

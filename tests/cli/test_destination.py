@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -92,10 +93,76 @@ class OutputFile(SkincheckTest):
                 for command in (["a.png"], ["merge", "a.csv"], ["evaluate", "--truth", "t.csv", "s.csv"]):
                     options = [] if command[0] in ("merge", "evaluate") else ["--model", str(MODELS / "tiny-sigmoid")]
                     result = self.run_skincheck(*command, *options, "-o", name)
-                    self.assert_fails_with(result, USAGE, name, "an image lies there")
+                    self.assert_fails_with(result, USAGE, name, "an image or another file that is no text lies there")
                 self.assertEqual(png(), self.read(name))
         for command in (["merge", "a.csv"], ["evaluate", "--truth", "t.csv", "s.csv"]):
             self.assert_fails_with(self.run_skincheck(*command, "-o", "new.jpg"), USAGE, "new.jpg", "name of an image")
+
+    def test_what_is_no_text_is_not_replaced(self):
+        self.write("a.heic", b"\0\0\0\x18ftypheic and more")
+        self.assert_fails_with(self.score("-o", "a.heic", "a.png"), USAGE, "a.heic", "no text")
+        self.assertTrue(self.read("a.heic").startswith(b"\0\0\0\x18ftyp"))
+
+    def test_a_key_without_a_nul_is_not_replaced(self):
+        key = bytes(range(200, 232))
+        self.write("key", key)
+        self.assert_fails_with(self.score("-o", "key", "a.png"), USAGE, "key", "no text")
+        self.assertEqual(key, self.read("key"))
+
+    def test_rows_of_before_are_replaced_whatever_their_paths(self):
+        for mark in (b"", b"\xef\xbb\xbf"):
+            self.write("r.csv", mark + HEADER.encode() + b"\xff\x01.png,not_found,,,,,\n")
+            self.assert_ok(self.score("-o", "r.csv", "a.png"), "")
+            self.assertEqual(self.expected, self.read("r.csv"))
+
+    def test_what_is_read_is_not_replaced(self):
+        self.write("notes.txt", "a.png\n")
+        for arguments in (["a.png", "notes.txt", "-o", "notes.txt"], ["notes.txt", "-o", "./notes.txt"]):
+            self.assert_fails_with(self.score(*arguments), USAGE, "notes.txt", "takes part already")
+        with open(self.path("notes.txt"), "rb") as file:
+            result = self.score("-", "-o", "notes.txt", stdin=file)
+        self.assert_fails_with(result, USAGE, "notes.txt", "standard input")
+        self.assertEqual(b"a.png\n", self.read("notes.txt"))
+        shutil.copytree(MODELS / "tiny-sigmoid", self.path("package"))
+        result = self.run_skincheck("--model", "./package", "a.png", "-o", "package/model.json")
+        self.assert_fails_with(result, USAGE, "package/model.json", "takes part already")
+
+    def test_a_dash_is_no_file(self):
+        self.write("key", "x" * 16)
+        for arguments in (["a.png", "--anonymise-paths", "key", "--path-map", "-"],):
+            self.assert_fails_with(self.score(*arguments), USAGE, arguments[-2], "name a file")
+        self.assertNotIn("-", self.listing())
+
+    def test_a_file_that_cannot_be_replaced_is_written_in_place(self):
+        def as_nobody() -> None:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+        os.chmod(self.folder, 0o755)
+        os.mkdir(self.path("shared"))
+        os.chmod(self.path("shared"), 0o1777)
+        self.write("shared/r.csv", "longer than what comes, " * 100)
+        os.chmod(self.path("shared/r.csv"), 0o666)
+        try:  # only root can make a file of somebody else, and the checkout may lie where nobody else can read it
+            os.chown(self.path("shared"), 12345, 12345)
+            os.chown(self.path("shared/r.csv"), 12345, 12345)
+            trial = self.score("a.png", preexec_fn=as_nobody)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.skipTest(f"no file of somebody else can be made and written to here: {error}")
+        if trial.code != 0:
+            self.skipTest("nobody cannot use what is to be tested")
+        self.assert_ok(self.score("a.png", "-o", "shared/r.csv", preexec_fn=as_nobody), "")
+        self.assertEqual(self.expected, self.read("shared/r.csv"))
+        self.assertEqual(["r.csv"], os.listdir(self.path("shared")))
+
+    def test_a_limit_of_file_size_is_told(self):
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+
+        result = self.score("a.png", "-o", "r.csv", preexec_fn=limit)
+        self.assert_fails_with(result, OUTPUT_FAILED, "r.csv", "File too large")
+        self.assertEqual(["a.png"], self.listing())
 
     def test_a_folder_that_is_missing(self):
         self.assert_fails_with(
@@ -192,6 +259,23 @@ class ClosedPipe(SkincheckTest):
         result = running.finish(close=False)
         self.assertEqual(-signal.SIGPIPE, result.code)
         self.assertEqual(b"", result.stderr)
+
+    def test_a_reader_that_goes_away_ends_a_run_with_output_to_it_too(self):
+        self.write("a.png", png())
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as closed:
+            result = self.score("a.png", "-o", "/dev/stdout", stdout=closed)
+        self.assertEqual((-signal.SIGPIPE, b""), (result.code, result.stderr))
+
+    def test_a_reader_of_the_messages_that_goes_away_costs_no_row(self):
+        self.write("a.png", png())
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as closed:
+            result = self.score("-v", "a.png", "gone.png", "-o", "r.csv", stderr=closed)
+        self.assertEqual(1, result.code)
+        self.assertEqual(2, len(csv_rows(self.read("r.csv"))))
 
     def test_where_sigpipe_is_ignored_it_is_an_error_of_the_output(self):
         self.write("a.png", png())

@@ -44,6 +44,15 @@ class Output(EvaluateTest):
         self.assertIn("  malignant                            1               1", lines)
         self.assertIn("  ROC AUC                            0.7500  (DeLong: 0.0570 to 1.0000)", lines)
         self.assertIn("no medical device", lines[-1])
+        arguments = ("--truth", "truth.csv", "scores.csv", "--bootstrap", "0", "--min-tpr", "0.925")
+        self.assertIn("  Partial AUC (sensitivity >= 0.925) ", self.evaluate(*arguments).stdout.decode())
+
+    def test_the_format_follows_the_ending_of_the_output(self):
+        arguments = ("--truth", "truth.csv", "scores.csv", "--threshold", "0.5", "--bootstrap", "0")
+        for output, more, is_json in (("r.json", (), True), ("r.txt", (), False), ("t.json", ("--format", "text"), False)):
+            with self.subTest(output):
+                self.assertEqual(0, self.evaluate(*arguments, *more, "-o", output).code)
+                self.assertEqual(is_json, self.read(output).startswith(b"{"))
 
     def test_json_has_all_figures(self):
         found = self.figures("scores.csv", "--by", "sex", "--target-sensitivity", "1", "--target-specificity", "1")
@@ -123,6 +132,17 @@ class Input(EvaluateTest):
                 self.assertEqual(4, found["figures"]["cases"])
                 self.assertEqual([["broken"]], [[name[:6] for name in f["names"]] for f in found["left_out"]])
 
+    def test_the_stored_threshold_is_one_of_malignancy(self):
+        rows = "".join(f"{name},{i / 10},0.25,{i / 20}\n" for i, name in enumerate("abcd"))
+        self.write("stored.csv", "path,malignancy,threshold,p_MEL\n" + rows)
+        arguments = ("--truth", "truth.csv", "stored.csv", "--bootstrap", "0")
+        result = self.evaluate(*arguments)
+        self.assertEqual((0, b""), (result.code, result.stderr))
+        self.assertIn("  threshold  0.25 (stored in the results)\n", result.stdout.decode())
+        result = self.evaluate(*arguments, "--score-column", "p_MEL")
+        self.assertIn(b"does not tell one threshold: 0.5 is taken", result.stderr)
+        self.assertIn("  threshold  0.5 (assumed", result.stdout.decode())
+
     def test_standard_input(self):
         found = self.figures("-", stdin=SCORES.encode())
         self.assertEqual(4, found["evaluations"][0]["figures"]["cases"])
@@ -159,6 +179,31 @@ class Input(EvaluateTest):
         self.assertIn("no variance", found["comparison"]["delong"]["reason"])
         text = self.evaluate("--truth", "truth.csv", "scores.csv", "--bootstrap", "1").stdout.decode()
         self.assertNotRegex(text, r"\)no interval")
+
+    def test_a_case_without_all_probabilities_is_no_wrong_call(self):
+        self.write("classes.csv", "image,MEL,NV,BCC\na,1,0,0\nb,0,1,0\nc,0,1,0\nd,1,0,0\n")
+        rows = {"a": (0.9, 0.9, 0.1, 0), "b": (0.2, 0.2, 0.8, 0), "c": (0.1, 0.1, None, 0), "d": (0.7, 0.7, 0.3, 0)}
+        table = ["path,malignancy,p_MEL,p_NV,p_BCC"]
+        lines = []
+        for name, values in rows.items():
+            table.append(",".join([name, *("" if value is None else str(value) for value in values)]))
+            keys = dict(zip(["malignancy", "p_MEL", "p_NV", "p_BCC"], values, strict=True))
+            lines.append(json.dumps({"path": name} | {key: value for key, value in keys.items() if value is not None}))
+        self.write("p.csv", "\n".join([*table, ""]))
+        self.write("p.jsonl", "\n".join([*lines, ""]))
+        what = "without all probabilities, out of the classes' figures alone"
+        for name in ("p.csv", "p.jsonl"):
+            with self.subTest(name):
+                found = self.figures(name, "--threshold", "0.5", truth="classes.csv")["evaluations"][0]
+                self.assertEqual(4, found["figures"]["cases"])
+                self.assertEqual([0, 0, 0], found["multi_class"]["undecided"])
+                self.assertEqual(1, found["multi_class"]["balanced_accuracy"]["value"])
+                self.assertEqual([{"what": what, "count": 1, "names": ["c"]}], found["left_out"])
+        arguments = ("--truth", "classes.csv", "p.csv", "--threshold", "0.5", "--bootstrap", "0", "--report", "page.html")
+        result = self.evaluate(*arguments, "--strict")
+        self.assertEqual(1, result.code)
+        self.assertIn(f"  1 {what}: c\n", result.stdout.decode())
+        self.assertIn("without all probabilities", self.read("page.html").decode())
 
     def test_remarks_are_not_left_out(self):
         self.write("more.csv", b"image,age\na,20\n")
@@ -321,6 +366,17 @@ class Input(EvaluateTest):
         self.write("standard input", b"another file")
         self.assertIsNone(found["evaluations"][0]["results_sha256"])
 
+    def test_what_is_refused_is_refused_before_the_work(self):
+        """Each of these is told before what comes out last: of two files that have too few cases in common."""
+        self.write("ab.csv", "path,malignancy\na,0.9\nb,0.2\n")
+        self.write("cd.csv", "path,malignancy\nc,0.9\nd,0.2\n")
+        both = ("--truth", "truth.csv", "ab.csv", "cd.csv", "--report", "page.html")
+        self.refused(2, "ab.csv and cd.csv share 0 images", *both)
+        self.refused(2, "--by: .* has no column 'height'", *both, "--by", "sex,height")
+        self.refused(2, "the images' folder gone cannot be read: No such file", *both, "--images", "gone")
+        self.refused(2, "the images' folder truth.csv cannot be read: Not a dir", *both, "--images", "truth.csv")
+        self.assertEqual(["ab.csv", "cd.csv", "scores.csv", "truth.csv"], self.listing())
+
     def test_one_sentence_for_what_cannot_be_evaluated(self):
         both = ("--truth", "truth.csv")
         self.refused(2, "evaluate needs --truth FILE", "scores.csv")
@@ -328,6 +384,14 @@ class Input(EvaluateTest):
         self.refused(2, "cannot read gone.csv: No such file", *both, "gone.csv")
         self.refused(2, "--threshold: '2' is not a number from 0 to 1", *both, "scores.csv", "--threshold", "2")
         self.refused(2, "--by: .* has no column 'height'", *both, "scores.csv", "--by", "height")
+        self.refused(2, "--report -: this does not go to standard output; name a file", *both, "scores.csv",
+                     "--report", "-")
+        self.assertEqual(["scores.csv", "truth.csv"], self.listing())
+        before = self.read("scores.csv")
+        with open(self.path("scores.csv"), "rb") as scores:
+            result = self.run_skincheck("evaluate", *both, "-", "-o", "scores.csv", stdin=scores)
+        self.assert_fails_with(result, 2, "scores.csv is what is read on standard input")
+        self.assertEqual(before, self.read("scores.csv"))
         self.refused(2, "--images goes with --report", *both, "scores.csv", "--images", ".")
         self.refused(2, "unknown option '--nonsense'", *both, "scores.csv", "--nonsense")
         self.write("other.csv", b"path,malignancy\nq,0.5\n")

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import harness
 from harness import HEADER, MODELS, SkincheckTest, csv_rows, model_id, model_spec, row
@@ -71,6 +72,24 @@ class Finding(Package):
     def test_a_folder_in_square_brackets(self):
         os.rename(self.path("model"), self.path("[m]"))
         self.assert_ok(self.score_with("[m]/"), self.expected)
+
+    def test_beside_the_executable_in_a_chroot_without_proc(self):
+        without_proc = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+        if harness.sanitized():
+            self.skipTest("sanitizers read /proc")
+        if shutil.which("unshare") is None or subprocess.run([*without_proc, "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("no mount can be made here")
+        os.makedirs(self.path("usr/bin"))
+        shutil.copy(harness.EXECUTABLE, self.path("usr/bin"))
+        os.makedirs(self.path("usr/share/skincheck/models"))
+        os.rename(self.path("model"), self.path("usr/share/skincheck/models/skincheck-resnet50"))
+        os.symlink("usr/bin/skincheck", self.path("sc"))
+        for name in ("usr/bin/skincheck", "./sc"):
+            with self.subTest(name):
+                command = [*without_proc, name, "--quiet", "a.png"]
+                done = subprocess.run(command, cwd=self.path(""), capture_output=True, check=False, timeout=60)
+                self.assertEqual((b"", 0), (done.stderr, done.returncode))
+                self.assertEqual(self.expected, done.stdout.decode())
 
     def test_missing(self):
         for model in ("gone", "gone/", "/gone/model"):

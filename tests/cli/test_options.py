@@ -69,6 +69,30 @@ class CommandLine(SkincheckTest):
         self.assertEqual(png(), self.read("a.png"))
         self.assertEqual(["a.png"], self.listing())
 
+    def test_empty_arguments(self):
+        for arguments in (["model", ""], ["merge", ""], ["merge", "a.csv", ""], ["evaluate", "--truth", "t.csv", ""]):
+            with self.subTest(arguments):
+                self.assert_fails_with(self.run_skincheck(*arguments), USAGE, "an argument is empty")
+        self.assert_statuses(self.score("", "a.png"), ("", "not_found"), ("a.png", "ok"))
+
+    def test_flags_take_no_value(self):
+        for flag in ("--resume=no", "--hidden=0", "--no-progress=1", "--quiet=maybe", "--help=", "--null=true"):
+            with self.subTest(flag):
+                result = self.score(flag, "-o", "r.csv", "a.png")
+                self.assert_fails_with(result, USAGE, f"{flag}: it takes no value")
+        self.assertEqual(["a.png"], self.listing())
+
+    def test_help_is_an_option(self):
+        for arguments in (["help"], ["help", "evaluate"]):
+            with self.subTest(arguments):
+                self.assert_fails_with(self.score(*arguments), USAGE, "--help")
+        self.write("help", png())
+        self.assert_statuses(self.score("help"), ("help", "ok"))
+
+    def test_a_folder_of_images_is_no_standard_output(self):
+        self.assert_fails_with(self.preprocess("a.png", "-o", "-"), USAGE, "--output -", "name a folder")
+        self.assertEqual(["a.png"], self.listing())
+
     def test_an_image_is_no_output(self):
         for name in ("a.png", "new.JPG", "folder/b.tiff"):
             with self.subTest(name):

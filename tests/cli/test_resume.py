@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sqlite3
+import struct
 import subprocess
 import time
 
@@ -166,6 +167,38 @@ class GoingOn(ResumeTest):
         self.assertEqual([("drop/b.png", "ok"), ("drop/in/a.png", "ok")],
                          [(row["path"], row["status"]) for row in self.rows()])
 
+    def test_a_folder_keeps_its_row_when_it_is_not_among_the_inputs(self):
+        preexec_fn = self.losing_root_powers()
+        self.write("drop/in/a.png", png())
+        self.write("other/b.png", png())
+        os.chmod(self.path("drop/in"), 0)
+        self.assertEqual(1, self.resume("drop", preexec_fn=preexec_fn).code)
+        self.resume("other", preexec_fn=preexec_fn)
+        self.assertEqual([("drop/in", "denied"), ("other/b.png", "ok")],
+                         [(row["path"], row["status"]) for row in self.rows()])
+        os.chmod(self.path("drop/in"), 0o700)
+        os.remove(self.path("drop/in/a.png"))
+        self.resume("drop", preexec_fn=preexec_fn)
+        self.assertEqual(["other/b.png"], list(self.scores()))
+
+    def test_a_folder_that_could_not_be_looked_at_loses_its_row(self):
+        preexec_fn = self.losing_root_powers()
+        self.write("safe/drop/a.png", png())
+        os.chmod(self.path("safe"), 0)
+        self.assertEqual(1, self.resume("safe/drop", preexec_fn=preexec_fn).code)
+        self.assertEqual(["denied"], [row["status"] for row in self.rows()])
+        os.chmod(self.path("safe"), 0o700)
+        self.assertEqual(0, self.resume("safe/drop", preexec_fn=preexec_fn).code)
+        self.assertEqual(["safe/drop/a.png"], list(self.scores()))
+
+    def test_an_anonymised_folder_that_was_not_there_loses_its_row(self):
+        self.write("key", "x" * 16)
+        anonymous = ["--anonymise-paths", "key", "drop"]
+        self.assertEqual(1, self.resume(*anonymous).code)
+        self.write("drop/a.png", png())
+        self.assert_ok(self.resume(*anonymous))
+        self.assertEqual(["ok"], [row["status"] for row in self.rows()])
+
     def test_a_folder_that_was_not_there_loses_its_row(self):
         self.assertEqual(1, self.resume("drop/", "gone.png").code)
         self.assertEqual(["not_found"] * 2, [row["status"] for row in self.rows()])
@@ -322,6 +355,21 @@ class Refusals(ResumeTest):
         self.assertEqual(kept, len([row for row in self.rows() if row["path"].startswith("drop/")]))
         self.assertEqual(1, self.resume("--files-from", "list").code)
         self.assertEqual(kept + 20000, len(self.rows()))
+
+    def test_a_journal_that_lost_bytes_or_has_others(self):
+        self.write_images(30)
+        self.resume("drop")
+        whole = self.read("r.csv.skincheck")
+        with sqlite3.connect(self.path("r.csv.skincheck")) as database:
+            (score,) = database.execute("SELECT malignancy FROM rows WHERE malignancy > 0.1 LIMIT 1").fetchone()
+        database.close()
+        place = whole.index(struct.pack(">d", score)) + 1
+        changed = whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :]
+        for damaged in (whole[:-1], changed):
+            self.write("r.csv.skincheck", damaged)
+            self.assert_fails_with(self.resume("drop"), 4, "r.csv.skincheck is damaged", "--force")
+        self.write("r.csv.skincheck", whole)
+        self.assertEqual(1, self.resume("drop").code)
 
     def test_a_damaged_journal(self):
         self.write("r.csv.skincheck", b"x" * 9000)

@@ -162,6 +162,10 @@ class Refused(ShardsTest):
             ("2/2,2,", "2/2,0,"),
             (",benign,0.5,", ",,0.5,"),
             ("0.148047", "1.148047"),
+            ("0.148047", "0.648047"),
+            (",benign,", ",malignant,"),
+            (",ok,", ",corrupt,"),
+            (",ok,0.148047,benign,", ",ok,,,"),
             ("shard,item", "shard,thing"),
         ):
             with self.subTest(new):
@@ -200,6 +204,22 @@ class Refused(ShardsTest):
         self.assert_fails_with(self.merge(one, "deep.json"), USAGE, "deep.json: nested more than 32 deep")
         self.write("deep.jsonl", '{"path": ' + deep + "}\n")
         self.assert_fails_with(self.merge("deep.jsonl"), USAGE, "deep.jsonl: nested more than 32 deep")
+
+    def test_devices_of_a_part_that_was_resumed(self):
+        one, two = self.score_parts(2, ending="json")
+        whole = self.read(two).decode()
+        self.write(two, whole.replace('"device":"cpu"', '"device":"cpu, cuda:0"', 1))
+        result = self.merge("--format", "json", one, two)
+        self.assertEqual("cpu, cuda:0", json.loads(result.stdout)["skincheck"]["device"])
+
+    def test_a_text_without_an_end(self):
+        one, two = self.score_parts(2, ending="json")
+        self.write("long.json", self.read(two).replace(b'"path":"', b'"path":"' + b"x" * (3 << 20), 1))
+        self.assert_fails_with(self.merge(one, "long.json"), USAGE, "long.json:", "more than 1 MiB in one text")
+
+    def test_a_row_without_an_end(self):
+        self.write("long.jsonl", '{"path": "' + "x" * (1 << 21))
+        self.assert_fails_with(self.merge("long.jsonl"), USAGE, "long.jsonl:1: more than 1 MiB in one row")
 
     def test_a_part_is_a_file_and_stays_one(self):
         parts = self.score_parts(2)

@@ -17,9 +17,8 @@ using namespace skincheck;
 
 namespace {
 
-FigureOptions without_intervals(double threshold = 0.5) {
+FigureOptions without_intervals() {
     FigureOptions options;
-    options.threshold = threshold;
     options.bootstrap = 0;
     return options;
 }
@@ -46,7 +45,7 @@ Sample drawn(std::size_t cases, unsigned seed) {
 TEST_CASE("figures by hand") {
     // Falling: 0.9 malignant; 0.7 one of each; 0.4 benign; 0.2 malignant.
     const Sample sample{{0.9, 0.7, 0.7, 0.4, 0.2}, {1, 1, 0, 0, 1}, {}};
-    const Figures f = figures(sample, without_intervals(0.7));
+    const Figures f = figures(sample, 0.7, without_intervals());
     CHECK(f.confusion.tp == 2);
     CHECK(f.confusion.fp == 1);
     CHECK(f.confusion.fn == 1);
@@ -73,12 +72,12 @@ TEST_CASE("figures by hand") {
 
 TEST_CASE("a perfect and a useless score") {
     const Sample perfect{{0.1, 0.2, 0.8, 0.9}, {0, 0, 1, 1}, {}};
-    const Figures best = figures(perfect, without_intervals());
+    const Figures best = figures(perfect, 0.5, without_intervals());
     CHECK(value(best, Measure::roc_auc) == 1);
     CHECK(value(best, Measure::partial_auc) == doctest::Approx(0.2));
     CHECK(best.delong.reason == "no interval: no case varies from the rest of its kind");
     const Sample same{{0.3, 0.3, 0.3, 0.3}, {0, 0, 1, 1}, {}};
-    const Figures chance = figures(same, without_intervals());
+    const Figures chance = figures(same, 0.5, without_intervals());
     CHECK(value(chance, Measure::roc_auc) == 0.5);
     CHECK(value(chance, Measure::partial_auc) == doctest::Approx(0.02));
     CHECK(value(chance, Measure::average_precision) == 0.5);
@@ -86,7 +85,7 @@ TEST_CASE("a perfect and a useless score") {
 
 TEST_CASE("what is not defined is NaN with a reason") {
     const auto check = [](const Sample& sample, double threshold, Measure measure, const char* reason) {
-        const Figures f = figures(sample, without_intervals(threshold));
+        const Figures f = figures(sample, threshold, without_intervals());
         CAPTURE(to_string(measure));
         CHECK(std::isnan(value(f, measure)));
         CHECK(f[measure].reason == reason);
@@ -105,7 +104,7 @@ TEST_CASE("what is not defined is NaN with a reason") {
     const Sample malignant{{0.2, 0.8}, {1, 1}, {}};
     check(malignant, 0.5, Measure::specificity, "no benign case");
     check(malignant, 0.5, Measure::roc_auc, "no benign case");
-    CHECK_FALSE(std::isnan(value(figures(malignant, without_intervals()), Measure::brier)));
+    CHECK_FALSE(std::isnan(value(figures(malignant, 0.5, without_intervals()), Measure::brier)));
 }
 
 TEST_CASE("intervals hold the figure, and come from the seed alone") {
@@ -113,11 +112,11 @@ TEST_CASE("intervals hold the figure, and come from the seed alone") {
     FigureOptions options;
     options.bootstrap = 500;
     options.jobs = 1;
-    const Figures one = figures(sample, options);
+    const Figures one = figures(sample, 0.5, options);
     options.jobs = 3;
-    const Figures three = figures(sample, options);
+    const Figures three = figures(sample, 0.5, options);
     options.seed = 2;
-    const Figures other = figures(sample, options);
+    const Figures other = figures(sample, 0.5, options);
     bool differs = false;
     for (int i = 0; i < measure_count; ++i) {
         const auto measure = static_cast<Measure>(i);
@@ -153,14 +152,14 @@ TEST_CASE("an interval that a bootstrap cannot give has a reason") {
     FigureOptions options;
     options.bootstrap = 200;
     const Sample perfect{{0.1, 0.2, 0.3, 0.8, 0.9}, {0, 0, 0, 1, 1}, {}};
-    const Figures f = figures(perfect, options);
+    const Figures f = figures(perfect, 0.5, options);
     CHECK(f[Measure::sensitivity].value == 1);
     CHECK(std::isnan(f[Measure::sensitivity].low));
     CHECK(f[Measure::sensitivity].reason == "no interval: all resamples give the same");
     // One benign case in five is called malignant: many resamples have none, and no precision with one
     // malignant missed.
     const Sample rare{{0.9, 0.1, 0.1, 0.1, 0.1, 0.2}, {0, 0, 0, 0, 0, 1}, {}};
-    CHECK(figures(rare, options)[Measure::precision].reason.find("undefined in") != std::string::npos);
+    CHECK(figures(rare, 0.5, options)[Measure::precision].reason.find("undefined in") != std::string::npos);
 }
 
 TEST_CASE("cases of one cluster are drawn together: intervals widen") {
@@ -177,9 +176,9 @@ TEST_CASE("cases of one cluster are drawn together: intervals widen") {
     }
     FigureOptions options;
     options.bootstrap = 400;
-    const Figures of_single = figures(single, options), of_clusters = figures(repeated, options);
+    const Figures of_single = figures(single, 0.5, options), of_clusters = figures(repeated, 0.5, options);
     repeated.cluster.clear();
-    const Figures of_cases = figures(repeated, options);
+    const Figures of_cases = figures(repeated, 0.5, options);
     for (const Measure measure : {Measure::roc_auc, Measure::brier, Measure::sensitivity}) {
         // The same clusters are drawn as the cases of the single sample, so the same intervals come out.
         CHECK(of_clusters[measure].low == doctest::Approx(of_single[measure].low).epsilon(1e-9));
@@ -195,7 +194,7 @@ TEST_CASE("operating points reach their aim, and no threshold does better") {
     for (const double wanted : {0.5, 0.8, 0.95, 1.0}) {
         const OperatingPoint sensitive = operating_point(sample, Aim::sensitivity, wanted, options);
         CHECK(sensitive.sensitivity.value >= wanted);
-        CHECK(value(figures(sample, without_intervals(std::nextafter(sensitive.threshold, 2))),
+        CHECK(value(figures(sample, std::nextafter(sensitive.threshold, 2), without_intervals()),
                     Measure::sensitivity) < wanted);
         CHECK(sensitive.confusion.tp + sensitive.confusion.fn == 100);
         const OperatingPoint specific = operating_point(sample, Aim::specificity, wanted, options);
@@ -205,7 +204,9 @@ TEST_CASE("operating points reach their aim, and no threshold does better") {
         }
     }
     const Sample four{{0.9, 0.7, 0.5, 0.3}, {1, 1, 0, 0}, {}};  // 0.9 reaches it too, but 0.7 finds more
-    CHECK(operating_point(four, Aim::specificity, 1, without_intervals()).threshold == 0.7);
+    const OperatingPoint plain = operating_point(four, Aim::specificity, 1, without_intervals());
+    CHECK(plain.threshold == 0.7);
+    CHECK(plain.expected_sensitivity.reason == "without resamples");
     const OperatingPoint point = operating_point(sample, Aim::sensitivity, 0.9, options);
     CHECK(point.aim == "sensitivity >= 0.9");
     CHECK(point.expected_sensitivity.low < point.expected_sensitivity.value);
@@ -288,14 +289,14 @@ TEST_CASE("curves run from corner to corner, inside their bands") {
     for (const auto& point : c.precision_recall) {
         mean_precision += point.y / 201;
     }
-    CHECK(std::abs(mean_precision - value(figures(sample, options), Measure::average_precision)) < 0.02);
+    CHECK(std::abs(mean_precision - value(figures(sample, 0.5, options), Measure::average_precision)) < 0.02);
     double area = 0;
     for (std::size_t i = 1; i < c.roc.size(); ++i) {
         CHECK(c.roc[i].y >= c.roc[i - 1].y);
         CHECK(c.roc[i].low <= c.roc[i].high);
         area += (c.roc[i].y + c.roc[i - 1].y) / 2 / 200;
     }
-    CHECK(area == doctest::Approx(value(figures(sample, options), Measure::roc_auc)).epsilon(0.01));
+    CHECK(area == doctest::Approx(value(figures(sample, 0.5, options), Measure::roc_auc)).epsilon(0.01));
     std::size_t binned = 0, histogram = 0;
     for (const CalibrationBin& bin : c.calibration) {
         binned += bin.count;
@@ -307,7 +308,7 @@ TEST_CASE("curves run from corner to corner, inside their bands") {
     CHECK(binned == 400);
     CHECK(histogram == 400);
     for (const SweepPoint& point : c.sweep) {
-        const Figures f = figures(sample, without_intervals(point.threshold));
+        const Figures f = figures(sample, point.threshold, without_intervals());
         CHECK(point.sensitivity == doctest::Approx(value(f, Measure::sensitivity)));
         CHECK(point.specificity == doctest::Approx(value(f, Measure::specificity)));
     }
@@ -321,8 +322,9 @@ TEST_CASE("the sweep counts scores that lie on its thresholds") {
     }
     const Curves c = curves(sample, without_intervals());
     for (const SweepPoint& point : c.sweep) {
-        CHECK(point.sensitivity == doctest::Approx(value(figures(sample, without_intervals(point.threshold)),
-                                                         Measure::sensitivity)));
+        CHECK(point.sensitivity ==
+              doctest::Approx(
+                  value(figures(sample, point.threshold, without_intervals()), Measure::sensitivity)));
     }
 }
 
@@ -369,7 +371,7 @@ TEST_CASE("joining counts and names who has no partner") {
     CHECK(e.faults[1].names == std::vector<std::string>{"x"});
     CHECK(report.left_out() == 3);
     CHECK(e.threshold == 0.5);
-    CHECK(e.threshold_assumed);
+    CHECK(e.threshold_source == ThresholdSource::assumed);
     CHECK(e.cluster == "lesion_id");
 }
 
@@ -398,6 +400,35 @@ TEST_CASE("nothing in common, or one kind only, ends with a sentence") {
             "no image is both in truth.csv (4 cases, first id 'a') and in results.csv");
     refused(results_of({{"a", "a", 0.5, {}}, {"d", "d", 0.5, {}}}), "are malignant: both kinds are needed");
     refused(results_of({}), "0 usable scores");
+}
+
+TEST_CASE("where the threshold comes from") {
+    Results results =
+        results_of({{"a", "a", 0.9, {}}, {"b", "b", 0.2, {}}, {"c", "c", 0.3, {}}, {"d", "d", 0.8, {}}});
+    EvaluateOptions options = quick();
+    const auto check = [&](double threshold, ThresholdSource source, const std::string& words) {
+        const Report report = evaluate(truth_of(four), {results}, options);
+        CHECK(report.evaluations[0].threshold == threshold);
+        CHECK(report.evaluations[0].threshold_source == source);
+        CHECK(report_text(report).find("  threshold  " + words + "\n") != std::string::npos);
+    };
+    check(0.5, ThresholdSource::assumed, "0.5 (assumed: none was given, and the results do not tell one)");
+    results.threshold = 0.25;
+    check(0.25, ThresholdSource::of_results, "0.25 (stored in the results)");
+    options.threshold = 0.75;
+    check(0.75, ThresholdSource::given, "0.75 (given)");
+}
+
+TEST_CASE("columns are looked for before anything is joined") {
+    EvaluateOptions options = quick();
+    const Results without_partner = results_of({{"x", "x", 0.5, {}}});
+    options.by = {"sex", "height"};
+    CHECK_THROWS_WITH_AS(evaluate(truth_of(four), {without_partner}, options),
+                         "--by: truth.csv has no column 'height'; there are: sex, age, lesion_id", Fatal);
+    options.by = {"sex"};
+    options.cluster = "patient";
+    CHECK_THROWS_WITH_AS(evaluate(truth_of(four), {without_partner}, options),
+                         "--cluster: truth.csv has no column 'patient'", Fatal);
 }
 
 TEST_CASE("a group is small with fewer than twenty of a kind that it has") {
@@ -490,6 +521,49 @@ TEST_CASE("several classes: sensitivities, their mean, and ties that call none")
     CHECK(with_unknown.evaluations[0].multi_class->undecided[1] == 2);
     results.classes = {"nv", "df", "vasc"};  // no mel
     CHECK_FALSE(evaluate(truth, {results}, quick()).evaluations[0].multi_class);
+}
+
+TEST_CASE("several classes: a case without all probabilities is left out and named") {
+    std::vector<TruthCase> cases;
+    std::vector<ResultCase> scores;
+    for (int i = 0; i < 40; ++i) {
+        const std::string id = std::to_string(i);
+        cases.push_back({id, i % 2 == 0, i % 2, {"", "", i % 4 == 0 ? "l" : id}});
+        scores.push_back({id, id, 0.5, {0.6, 0.4}});
+    }
+    Truth truth = truth_of(cases);
+    truth.classes = {"MEL", "NV"};
+    Results results = results_of(scores);
+    results.classes = {"mel", "nv"};
+    const MultiClass all = *evaluate(truth, {results}, quick()).evaluations[0].multi_class;
+    for (const std::size_t i : {6U, 7U, 8U}) {
+        results.cases[i].probabilities.clear();
+    }
+    const Report report = evaluate(truth, {results}, quick());
+    const Evaluation& e = report.evaluations[0];
+    REQUIRE(e.multi_class);
+    CHECK(e.multi_class->undecided == std::vector<std::size_t>{0, 0});
+    CHECK(e.multi_class->matrix == std::vector<std::vector<std::size_t>>{{18, 0}, {19, 0}});
+    CHECK(e.multi_class->balanced_accuracy.value == 0.5);
+    CHECK(e.figures.malignant + e.figures.benign == 40);  // they have a score
+    REQUIRE(e.faults.size() == 1);
+    CHECK(e.faults[0].what == "without all probabilities, out of the classes' figures alone");
+    CHECK(e.faults[0].count == 3);
+    CHECK(e.faults[0].names == std::vector<std::string>{"6", "7", "8"});
+    CHECK(report.left_out() == 3);
+    CHECK(all.matrix == std::vector<std::vector<std::size_t>>{{20, 0}, {20, 0}});
+
+    for (ResultCase& of_one : results.cases) {
+        of_one.probabilities.clear();
+    }
+    const Report none = evaluate(truth, {results}, quick());
+    CHECK_FALSE(none.evaluations[0].multi_class);
+    CHECK(none.left_out() == 40);
+    truth.classes.clear();  // a truth of two kinds alone asks for no classes
+    for (TruthCase& known : truth.cases) {
+        known.diagnosis = -1;
+    }
+    CHECK(evaluate(truth, {results}, quick()).left_out() == 0);
 }
 
 TEST_CASE("the worst misses come first, and no more than asked for") {

@@ -1,6 +1,7 @@
 #include "skincheck/evaluate.hpp"
 
 #include "drawn_images.hpp"
+#include "evaluate/figure_text.hpp"
 #include "evaluate/html_text.hpp"
 #include "evaluate/svg.hpp"
 #include "evaluate/thumbnails.hpp"
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <utility>
 
 using namespace skincheck;
 using skincheck::test::TemporaryFolder;
@@ -92,8 +94,11 @@ Evaluation made_up_evaluation() {
                          {"sex", "male", made_up_figures(), true},
                          {"age", "30-39", made_up_figures(), false}};
     evaluation.groups[1].figures.measures.fill(no_figure("no malignant case"));
-    evaluation.multi_class = MultiClass{
-        {"MEL", "NV"}, {figure(0.8), no_figure("no case of this class")}, figure(0.8), {{8, 2}, {0, 0}}};
+    evaluation.multi_class = MultiClass{{"MEL", "NV"},
+                                        {figure(0.8), no_figure("no case of this class")},
+                                        figure(0.8),
+                                        {{8, 2}, {0, 0}},
+                                        {0, 0}};
     evaluation.curves = made_up_curves();
     evaluation.missed = {{"missed_1", "gone/missed_1.jpg", true, 0.0123}};
     evaluation.false_alarms = {{"alarm_1", "gone/alarm_1.jpg", false, 0.9876}};
@@ -268,6 +273,24 @@ TEST_CASE("the page says the figures, what they hang on and where they come from
     CHECK(contains(page, "<td class=\"number\">398</td><td class=\"number\">12 of 203</td>"));
     CHECK(contains(
         page, "Expected calibration error 0.890 (0.870 to 0.910)"));  // in words, for those who do not see
+    CHECK(contains(page, "Mean score 0.15: share 0.15 of 101 cases."));
+    CHECK(contains(page, "<code>lesion_id</code> are drawn together (1,400 values)"));
+    CHECK(contains(page, "cases of one lesion_id together (1,400 values)"));
+}
+
+TEST_CASE("the page says the same of the threshold wherever it names it") {
+    Report report = made_up_report();
+    for (const auto& [source, words] :
+         {std::pair(ThresholdSource::given, "given"),
+          std::pair(ThresholdSource::of_results, "stored in the results"),
+          std::pair(ThresholdSource::assumed, "assumed: none was given, and the results do not tell one")}) {
+        report.evaluations[0].threshold_source = source;
+        const std::string page = page_of(report);
+        CHECK(contains(page, fmt::format("malignant from here on; {}</span>", words)));
+        CHECK(contains(page, fmt::format("<th scope=\"row\">threshold {}</th>", words)));
+        CHECK(contains(page, fmt::format("<td>0.069773 ({})</td>", words)));
+        CHECK(contains(report_text(report), fmt::format("  threshold  0.069773 ({})\n", words)));
+    }
 }
 
 TEST_CASE("two evaluations stand side by side") {
@@ -288,6 +311,20 @@ TEST_CASE("two evaluations stand side by side") {
     report.comparison->reason = "the difference has no variance";
     CHECK(contains(page_of(report),
                    "p: undefined: the difference has no variance. The interval holds 0: these cases do not"));
+}
+
+TEST_CASE("of two results on different cases each has its own line of chance") {
+    Report report = made_up_report(2);
+    report.evaluations[1].figures.malignant = 1205;
+    const std::string page = page_of(report);
+    const Strings plots = all_between(page, "id=\"plot-precision-recall-both\"", '\0');
+    REQUIRE(plots.size() == 1);
+    const std::string plot = plots[0].substr(0, plots[0].find("</svg>"));
+    const Strings lines = all_between(plot, "<path class=\"rule\" d=\"");
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0] != lines[1]);
+    CHECK(contains(plot, "calling at random would have the precision 0.203,"));
+    CHECK(contains(plot, "calling at random would have the precision 0.500,"));
 }
 
 TEST_CASE("names from files are text and nothing else") {
@@ -325,6 +362,7 @@ TEST_CASE("what is undefined says so, and nothing is printed as nan") {
         evaluation.figures.measures.fill(no_figure("there is only one kind of case"));
         evaluation.threshold = undefined;
         evaluation.operating_points = {OperatingPoint{}};
+        evaluation.operating_points[0].expected_sensitivity = no_figure("without resamples");
         evaluation.groups.assign(3, {"sex", "", evaluation.figures, true});
         evaluation.multi_class = MultiClass{{"MEL"}, {Figure{}}, Figure{}, {{0}}};
         evaluation.curves = {};
@@ -425,6 +463,11 @@ TEST_CASE("numbers and names as text") {
     CHECK(share_text(0, 0) == "undefined");
     CHECK(figure_text(figure(0.5, 0.1)) == "0.500 (0.400 to 0.600)");
     CHECK(figure_text({0.5, undefined, undefined, "one case"}) == "0.500");
+    CHECK(figure_text(no_figure("no case")) == "undefined");
+    CHECK(explained_text(figure(0.5, 0.1), 4) == "0.5000 (0.4000 to 0.6000)");
+    CHECK(explained_text({0.5, undefined, undefined, "one case"}) == "0.500");
+    CHECK(explained_text(no_figure("no case")) == "undefined: no case");
+    CHECK(explained_text({}) == "undefined");
     CHECK(file_name("a/b.csv") == "b.csv");
     CHECK(file_name("b.csv") == "b.csv");
     CHECK(shorten("four", 4) == "four");

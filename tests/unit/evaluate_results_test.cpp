@@ -216,6 +216,30 @@ TEST_CASE("models and thresholds that differ") {
     CHECK(!read(R"({"path":"a","malignancy":0.5,"threshold":null})").threshold);
 }
 
+TEST_CASE("the threshold that is stored belongs to malignancy, and to no other score") {
+    const std::string csv =
+        "path,status,malignancy,label,threshold,model,error,p_mel,p_nv\na,ok,0.5,malignant,0.25,m,,0.125,0."
+        "5\n";
+    const std::string row =
+        R"({"path":"a","malignancy":0.5,"threshold":0.25,"model":"m","p_mel":0.125,"p_nv":0.5})";
+    const std::string list =
+        R"({"results":[{"path":"a","malignancy":0.5,"p_mel":0.125,"p_nv":0.5}],"threshold":0.25,"model":{"name":"m"}})";
+    for (const std::string& bytes : {csv, row, list}) {
+        CAPTURE(bytes);
+        CHECK(read(bytes).threshold == 0.25);
+        CHECK(read(bytes, {"", "malignancy"}).threshold == 0.25);
+        const Results other = read(bytes, {"", "p_mel"});
+        CHECK(scores(other) == "a=0.125");
+        CHECK(!other.threshold);
+        CHECK(other.model == "m");  // what else is told of the row holds for each of its scores
+        CHECK(other.cases[0].probabilities == Numbers{0.125, 0.5});
+    }
+    CHECK(!read(R"({"results":[{"path":"a","score":0.5}],"threshold":0.25})").threshold);
+    // What is not used is not looked at either.
+    CHECK(scores(read("path,malignancy,threshold,x\na,0.5,high,1\n", {"", "x"})) == "a=1");
+    CHECK(scores(read(R"({"path":"a","malignancy":0.5,"threshold":7,"x":1})", {"", "x"})) == "a=1");
+}
+
 TEST_CASE("JSON in other shapes") {
     CHECK(scores(read(R"([{"image":"a.jpg","score":0.5},{"image":"b","score":1}])")) == "a=0.5 b=1");
     CHECK(scores(read(R"( {"id":7,"score":0} {"id":8,"score":"0.25"} )")) == "7=0 8=0.25");

@@ -198,6 +198,12 @@ TEST_CASE("any table: columns by name, in any case, and --positive") {
           "name it with --id-column and --label-column");
     CHECK(message("id,finding\na,1\n") ==
           "t.csv: which column holds the truth? There are \"id\", \"finding\"; name it with --label-column");
+    CHECK(message("image;label\na;1\n") ==
+          "t.csv: which column holds the ids, and which the truth? There are semicolons between the columns; "
+          "write the table with commas");
+    CHECK(message("image\tlabel\na\t1\n") ==
+          "t.csv: which column holds the ids, and which the truth? There are tabs between the columns; "
+          "write the table with commas");
     CHECK(message("picture,label\na,1\n") ==
           "t.csv: which column holds the ids? There are \"picture\", \"label\"; name it with --id-column");
     CHECK(message(table, named("picture", "diagnosis")) ==

@@ -245,8 +245,16 @@ TEST_CASE("what is no journal is told as damage, and can be started over") {
         bytes[i] = 'x';
     }
     folder.write("o.csv.skincheck", bytes);
-    const auto journal = open(folder / "o.csv");
-    CHECK_THROWS_AS(rows_of(*journal), Fatal);
+    CHECK(refuses());
+}
+
+TEST_CASE(
+    "the seed that the fuzzer starts from is a journal of this version") {  // tests/fuzz/draw_journal_seeds
+    const TemporaryFolder folder;
+    Opener open;
+    folder.write("o.csv.skincheck",
+                 skincheck::test::read_file(SKINCHECK_SOURCE_DIR "/tests/fuzz/corpus/journal/rows.sqlite"));
+    CHECK(rows_of(*open(folder / "o.csv")).size() == 3);
 }
 
 TEST_CASE("a journal that nothing was written to is not left behind") {

@@ -154,6 +154,12 @@ TEST_CASE("formats by name and by ending") {
     CHECK_FALSE(format_of_path("a.csv/b"));
 }
 
+TEST_CASE("names of several runs, some of which are joined already") {
+    CHECK(joined_names({}) == "");
+    CHECK(joined_names({"cpu", "cpu"}) == "cpu");
+    CHECK(joined_names({"cuda:0", "cpu, cuda:0", "cpu"}) == "cpu, cuda:0");
+}
+
 TEST_CASE("CSV, byte for byte") {
     CHECK(written(Format::csv, {}) == "path,status,malignancy,label,threshold,model,error\n");
     CHECK(written(Format::csv,
