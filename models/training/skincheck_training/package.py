@@ -18,7 +18,7 @@ from .goals import Goal
 from .golden_cases import Candidate
 from .network import MEAN, STD
 
-LARGEST_MOVE = 0.002  # that folding and rounding may change in any validation score
+LARGEST_MOVE = 0.002  # that folding and rounding may change in the score of any validation image or golden case
 DEFAULT_LICENCE = "LICENSE.uber-noncommercial"
 DEFAULT_LICENCE_TEXT = "non-commercial research use; see LICENSE.uber-noncommercial and the notice"
 NOTICE = """\
