@@ -131,6 +131,10 @@ using Warn = std::function<void(std::string_view text, std::string_view path)>;
 /// in `paths`: in a list they are items like any other. A file named outright is always tried: filters are
 /// for what a directory holds.
 ///
+/// A list has a path on each line. Empty lines are skipped; a carriage return at the end of a line and a byte
+/// order mark at the start of the list are no part of a path. A list separated by NUL bytes has all bytes but
+/// these in its paths.
+///
 /// Globs are those of fnmatch(3), and `*` matches slashes too. A glob without a slash is matched against the
 /// name, one with a slash against the path relative to the directory that was given; "DIR/" means directories
 /// only. A file must have one of the extensions and match an include glob.

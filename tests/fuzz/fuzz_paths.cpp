@@ -29,6 +29,10 @@ struct Outcome {
 /// What input.hpp says of a list, in the simplest way.
 Outcome split(std::string_view list, char separator) {
     Outcome outcome;
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+    if (separator == '\n' && list.starts_with(byte_order_mark)) {
+        list.remove_prefix(byte_order_mark.size());
+    }
     while (!list.empty() && !outcome.refused) {
         const std::size_t end = std::min(list.find(separator), list.size());
         std::string_view entry = list.substr(0, end);
