@@ -20,7 +20,7 @@ AUC, BALANCED = "val_auc", "val_balanced_accuracy"
 
 def draw_curves(history: pathlib.Path, output: pathlib.Path) -> None:
     """Replaces `output`, which is whole at any moment."""
-    with history.open(newline="") as lines:
+    with history.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     figure = Figure(figsize=(12, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)

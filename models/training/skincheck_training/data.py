@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy
 
 from .diagnoses import DIAGNOSES, MALIGNANT, diagnosis_index
-from .files import replace_file
+from .files import replace_csv
 
 # Of images whose table has no column split. The seed is no option: all commands and all seeds are to see the same split.
 VAL_SHARE, SPLIT_SEED = 0.15, 1
@@ -100,12 +100,13 @@ def _examples(table: pathlib.Path, images: pathlib.Path, columns: set[str]) -> l
             raise DataError(f"{where}: malignant is {row['malignant']!r}, not 0 or 1")
         if "group" in columns and "split" in row and row["split"] not in ("train", "val"):
             raise DataError(f"{where}: split is {row['split']!r}, not train or val")
-        if row["file"] in seen:
+        path = images / row["file"]  # a.jpg and ./a.jpg are one
+        if path in seen:
             raise DataError(f"{where}: {row['file']} is listed twice")
-        seen.add(row["file"])
+        seen.add(path)
         examples.append(
             Example(
-                path=images / row["file"],
+                path=path,
                 file=row["file"],
                 malignant=row["malignant"] == "1",
                 diagnosis=row.get("diagnosis") or "",
@@ -132,10 +133,7 @@ def check_files(table: pathlib.Path, examples: list[Example], away: numpy.ndarra
 
 def write_unreadable(table: pathlib.Path, rows: list[dict]) -> None:
     """Of images that cannot be used: file (as the table names it), path, status, error."""
-    with (
-        replace_file(table) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
-    ):
+    with replace_csv(table) as out:
         writer = csv.DictWriter(out, ["file", "path", "status", "error"], extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

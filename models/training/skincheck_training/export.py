@@ -10,6 +10,8 @@ import onnx
 import onnx.reference
 import torch
 
+from .network import normed_convolutions
+
 OPSET = 13
 # Of the weights, below the spread of their channel: the first that moves no score too far. With 11 the error is smaller than
 # with twelve significant bits for each weight, and the packed file by a twelfth; each bit is 3 MB.
@@ -81,13 +83,8 @@ def _correct_biases(exact: torch.nn.Module, rounded: torch.nn.Module, sample: li
 
 def _fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
     folded = copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval()
-    _fold_pair(folded, "conv1", "bn1")
-    for layer in (folded.layer1, folded.layer2, folded.layer3, folded.layer4):
-        for block in layer:
-            for number in (1, 2, 3):
-                _fold_pair(block, f"conv{number}", f"bn{number}")
-            if block.downsample is not None:
-                _fold_pair(block.downsample, "0", "1")
+    for parent, convolution, norm in normed_convolutions(folded):
+        _fold_pair(parent, convolution, norm)
     return folded.requires_grad_(False)
 
 

@@ -6,6 +6,7 @@ import fcntl
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import TextIO
 
 PATIENCE = 10  # seconds: processes that load images end a while after a training that was killed, and keep its lock till then
 
@@ -19,6 +20,16 @@ def replace_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replace_csv(path: pathlib.Path) -> Iterator[TextIO]:
+    """To write a table of which the same holds, in UTF-8; file names in it need not be."""
+    with (
+        replace_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
+    ):
+        yield out
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import torch
 from . import calibrate, package
 from .data import Example
 from .export import FRACTION_BITS, export_onnx, fold, reference_outputs
-from .files import replace_file
+from .files import replace_csv
 from .goals import Goal
 from .golden_cases import Candidate, answer, distance, find_cases, golden_input, wrong_networks
 from .metrics import roc_auc, roc_auc_by_source
@@ -116,10 +116,7 @@ def _write_scores(
 ) -> None:
     """With the names of skincheck's own columns where it has the same; what the package answers to these images."""
     several = len(goal.classes) > 1
-    with (
-        replace_file(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out,
-    ):
+    with replace_csv(path) as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["file", "source", "malignant", "malignancy", *(f"p_{c}" for c in goal.classes if several)])
         for example, score, output in zip(examples, scores, outputs.tolist(), strict=True):

@@ -88,7 +88,8 @@ def level(network: torch.nn.Module) -> None:
     Adam's steps have a size of their own, whatever the weights'. Weights ten times as large as usual, which batch norm
     allows and some files have, would be learned ten times slower than their rate says, and the layers not alike.
     """
-    for convolution, norm in _normed_convolutions(network):
+    for parent, conv, batch_norm in normed_convolutions(network):
+        convolution, norm = getattr(parent, conv), getattr(parent, batch_norm)
         weights = convolution.weight
         factor = weights.square().mean().sqrt() / (SPREAD * math.sqrt(2 / weights[0].numel()))
         if factor > 0:
@@ -97,13 +98,15 @@ def level(network: torch.nn.Module) -> None:
             norm.running_var.div_(factor**2)
 
 
-def _normed_convolutions(network: torch.nn.Module) -> Iterator[tuple[torch.nn.Conv2d, torch.nn.BatchNorm2d]]:
-    yield network.conv1, network.bn1
+def normed_convolutions(network: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, str]]:
+    """Each convolution and the batch norm behind it: the module that has both, and their names there."""
+    yield network, "conv1", "bn1"
     for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
         for block in layer:
-            yield from ((block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3))
+            for number in (1, 2, 3):
+                yield block, f"conv{number}", f"bn{number}"
             if block.downsample is not None:
-                yield tuple(block.downsample)
+                yield block.downsample, "0", "1"
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:

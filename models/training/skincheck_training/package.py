@@ -33,7 +33,7 @@ It is available under the licence in {licence}, a verbatim copy of which lies be
 applies to this network too, with its disclaimer of warranties and of liability.
 
 CHANGED on {date}: the Work was decoded, its top was replaced by a dense head, all layers were trained further on
-dermoscopic images, batch norm was folded into the convolutions, and the weights were rounded to fewer significant bits.
+dermoscopic images, batch norm was folded into the convolutions, and the weights were rounded.
 You are not receiving the original Work.
 
 The images it was trained on come from the ISIC Archive (CC BY-NC and CC-0) and HAM10000 (CC BY-NC 4.0):
@@ -138,6 +138,7 @@ def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms) -
     spec = spec | {"sha256": hashlib.sha256(onnx).hexdigest()}
     packed = zstandard.ZstdCompressor(level=19, write_content_size=True, write_checksum=True).compress(onnx)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").unlink(missing_ok=True)  # it would be taken before the packed one
     files = {
         terms.licence_name: terms.licence,
         "NOTICE": terms.notice.encode(),

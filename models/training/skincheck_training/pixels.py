@@ -46,7 +46,7 @@ def digest_of_pixels(pixels: numpy.ndarray, indices: numpy.ndarray) -> str:
 
 def pack_name(examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path) -> str:
     """Another one when the files, the steps, skincheck or its decoders are others, and so the pixels may be."""
-    spec = json.loads((draft / "model.json").read_text())
+    spec = json.loads((draft / "model.json").read_text(encoding="utf-8"))
     key = hashlib.sha256()
     key.update(json.dumps([spec["preprocess"], spec["input"]["height"], spec["input"]["width"]]).encode())
     version = subprocess.run([skincheck, "--version"], stdout=subprocess.PIPE, check=False).stdout.splitlines()
@@ -91,7 +91,7 @@ def prepared_pixels(
 
 
 def _make_pack(pack: pathlib.Path, examples: list[Example], skincheck: pathlib.Path, draft: pathlib.Path) -> None:
-    spec = json.loads((draft / "model.json").read_text())
+    spec = json.loads((draft / "model.json").read_text(encoding="utf-8"))
     height, width = spec["input"]["height"], spec["input"]["width"]
     folder = pack.parent / "png"
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted

@@ -18,7 +18,7 @@ from .artefacts import add_artefacts
 from .augment import augment, shrink
 from .curves import draw_curves
 from .ending import ending_in_order, leave_interrupts
-from .files import replace_file
+from .files import replace_csv, replace_file
 from .goals import GOALS
 from .metrics import CHOSEN_BY, chosen_epoch, mean_auc_of_sources, roc_auc, roc_auc_by_source
 from .network import normalise
@@ -466,7 +466,7 @@ def _optimiser(network: torch.nn.Module, settings: Settings) -> torch.optim.Opti
 
 
 def _write_history(work: pathlib.Path, history: list[dict]) -> None:
-    with replace_file(work / "history.csv") as partial, partial.open("w", newline="") as out:
+    with replace_csv(work / "history.csv") as out:
         writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)

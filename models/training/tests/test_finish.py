@@ -77,5 +77,15 @@ class Finishing(unittest.TestCase):
             self.finish(lambda _: 0.0, graph_moved=0.01)
 
 
+class Package(unittest.TestCase):
+    def test_a_network_that_lay_there_unpacked_does_not_stand_before_the_new_one(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "model.onnx").write_bytes(b"another")
+            terms = package.Terms("a line", "LICENSE", b"licence", "notice")
+            package.write_package(folder, package.base_spec("name", "1", "a line", GOAL, 32), b"graph", terms)
+            self.assertEqual({"LICENSE", "NOTICE", "model.json", "model.onnx.zst"}, {path.name for path in folder.iterdir()})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -211,6 +211,7 @@ class Table(unittest.TestCase):
         self.refused(r"table\.csv:6: group is empty", *ROWS, "e.png")
         self.refused(r"table\.csv:6: group is empty", *ROWS, "e.png,1,,train,x")
         self.refused(r"table\.csv:6: a\.png is listed twice", *ROWS, "a.png,1,g1,train,x")
+        self.refused(r"table\.csv:6: \./a\.png is listed twice", *ROWS, "./a.png,1,g5,val,x")
         examples = self.read(*ROWS, "nothing-here.png,1,g5,train,x")
         away = numpy.zeros(5, dtype=bool)
         check_files(self.folder / "table.csv", examples[:4], away[:4], self.folder)
@@ -770,13 +771,18 @@ class Training(unittest.TestCase):
 class StartingWeights(unittest.TestCase):
     def test_a_file_of_large_weights_starts_as_one_of_usual_weights_does(self):
         """Batch norm hides their size from the outputs; Adam's steps would not."""
+
+        def convolutions(resnet):
+            for parent, *names in network.normed_convolutions(resnet):
+                yield tuple(getattr(parent, name) for name in names)
+
         torch.manual_seed(1)
         usual, large = build_network(), build_network()
         pixels = torch.randn(2, 3, 64, 64)
         usual.train()(pixels)  # statistics that are not those of an empty network
         large.load_state_dict(usual.state_dict())
         with torch.no_grad():
-            for number, (convolution, norm) in enumerate(network._normed_convolutions(large)):
+            for number, (convolution, norm) in enumerate(convolutions(large)):
                 factor = 2 + number % 10
                 convolution.weight *= factor
                 norm.running_mean *= factor
@@ -784,13 +790,13 @@ class StartingWeights(unittest.TestCase):
         for one in (usual, large):
             network.level(one)
             one.eval()
-        for (first, _), (second, _) in zip(*map(network._normed_convolutions, (usual, large)), strict=True):
+        for (first, _), (second, _) in zip(*map(convolutions, (usual, large)), strict=True):
             wanted = network.SPREAD * (2 / first.weight[0].numel()) ** 0.5
             self.assertAlmostEqual(first.weight.square().mean().sqrt().item() / wanted, 1, places=3)
             self.assertTrue(torch.allclose(first.weight, second.weight, rtol=1e-4))
         with torch.no_grad():
             self.assertTrue(torch.allclose(usual(pixels), large(pixels), rtol=1e-2, atol=1e-3))
-        self.assertEqual(53, len(list(network._normed_convolutions(usual))))
+        self.assertEqual(53, len(list(convolutions(usual))))
 
     def test_files_that_are_no_weights_are_named(self):
         network = build_network()
