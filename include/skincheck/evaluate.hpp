@@ -46,14 +46,15 @@ struct TruthCase {
 
 struct Truth {
     std::string file;
+    std::string sha256;  ///< of the bytes that were read
     std::string layout;  ///< how it was read, for a person: "ISIC 2018, malignant: MEL, BCC, AKIEC"
     std::vector<std::string> classes;  ///< diagnoses, in the table's order; empty for a binary truth
     std::vector<std::string> malignant_classes;  ///< of a table with a column for each class
     /// Further columns of the truth or of the metadata: age, sex, lesion_id ...
     std::vector<std::string> columns;
-    std::vector<TruthCase> cases;              ///< in the file's order, each id once
-    std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
-    std::string metadata_file;                 ///< empty: none
+    std::vector<TruthCase> cases;                ///< in the file's order, each id once
+    std::unordered_set<std::string> left_out;    ///< ids of rows that are no case, for one of the faults
+    std::string metadata_file, metadata_sha256;  ///< empty: none
     std::vector<Fault> faults;
 };
 
@@ -80,6 +81,7 @@ struct ResultCase {
 
 struct Results {
     std::string file;
+    std::string sha256;                ///< of the bytes that were read
     std::string model;                 ///< name@hash; empty when the file tells none
     std::optional<double> threshold;   ///< nothing when the file tells none of the scores that were read
     std::vector<std::string> classes;  ///< of a multi-class model
@@ -182,7 +184,7 @@ struct Comparison {
     Figure difference;  ///< its interval is of the paired bootstrap
     double delong_low = undefined, delong_high = undefined;
     double z = undefined;
-    double p = undefined;  ///< two-sided; DeLong (1988) for correlated curves
+    double p = undefined;  ///< two-sided; DeLong (1988), with clusters Obuchowski (1997)
     std::string reason;    ///< why z and p are NaN; empty otherwise
 };
 

@@ -16,7 +16,7 @@ namespace {
 void warn(const Report& report, Console& console) {
     for (const Evaluation& evaluation : report.evaluations) {
         if (evaluation.threshold_source == ThresholdSource::assumed) {
-            console.warn(fmt::format("{} does not tell one threshold: 0.5 is taken; give --threshold",
+            console.warn(fmt::format("{} tells no threshold of these scores: 0.5 is taken; give --threshold",
                                      evaluation.results_file));
         }
     }
@@ -32,7 +32,8 @@ ExitCode run_evaluate(const EvaluateCommandOptions& command, Console& console) {
     const Truth truth = read_truth(command.truth, command.truth_options);
     ResultsOptions results_options = command.results_options;
     if (!command.truth_options.positive.empty()) {
-        results_options.malignant_classes = truth.malignant_classes;
+        results_options.malignant_classes =
+            truth.malignant_classes.empty() ? command.truth_options.positive : truth.malignant_classes;
     }
     std::vector<Results> results;
     for (const std::string& file : command.results) {

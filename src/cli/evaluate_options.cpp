@@ -25,7 +25,11 @@ void add_lists(CLI::App& app, const char* name, std::vector<std::string>& values
            [&values](const std::string& text) {
                const boost::escaped_list_separator<char> comma("", ",", "\"");  // a quoted name may hold one
                const boost::tokenizer parts(text, comma);
-               values.insert(values.end(), parts.begin(), parts.end());
+               for (const std::string& part : parts) {
+                   if (std::find(values.begin(), values.end(), part) == values.end()) {
+                       values.push_back(part);
+                   }
+               }
            },
            help)
         ->type_name(type)

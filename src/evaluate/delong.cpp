@@ -1,10 +1,9 @@
 #include "evaluate/delong.hpp"
 
-#include "skincheck/evaluate.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace skincheck {
 namespace {
@@ -29,30 +28,52 @@ std::vector<double> midranks(const std::vector<double>& values) {
     return ranks;
 }
 
-double covariance(const std::vector<double>& a, const std::vector<double>& b, double mean_a, double mean_b) {
-    double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        sum += (a[i] - mean_a) * (b[i] - mean_b);
+/// What the cases of a cluster add together, beyond what is to be expected of as many.
+struct ClusterSum {
+    double malignant = 0, benign = 0;
+};
+
+std::vector<ClusterSum> cluster_sums(const Placements& placed) {
+    std::vector<ClusterSum> sums(placed.clusters);
+    for (std::size_t i = 0; i < placed.malignant.size(); ++i) {
+        sums[placed.malignant_cluster[i]].malignant += placed.malignant[i] - placed.auc;
     }
-    return sum / static_cast<double>(a.size() - 1);
+    for (std::size_t i = 0; i < placed.benign.size(); ++i) {
+        sums[placed.benign_cluster[i]].benign += placed.benign[i] - placed.auc;
+    }
+    return sums;
+}
+
+std::size_t distinct(std::vector<std::size_t> clusters) {
+    std::sort(clusters.begin(), clusters.end());
+    return static_cast<std::size_t>(std::unique(clusters.begin(), clusters.end()) - clusters.begin());
+}
+
+/// n / (n - 1), for a variance of n.
+double unbiased(std::size_t n) {
+    return static_cast<double>(n) / static_cast<double>(n - 1);
 }
 
 }  // namespace
 
-Placements placements(const std::vector<double>& score, const std::vector<char>& malignant) {
+Placements placements(const Sample& sample) {
     std::vector<double> of_malignant, of_benign;
-    for (std::size_t i = 0; i < score.size(); ++i) {
-        (malignant[i] != 0 ? of_malignant : of_benign).push_back(score[i]);
+    for (std::size_t i = 0; i < sample.score.size(); ++i) {
+        (sample.malignant[i] != 0 ? of_malignant : of_benign).push_back(sample.score[i]);
     }
-    const std::vector<double> pooled = midranks(score), among_malignant = midranks(of_malignant),
+    const std::vector<double> pooled = midranks(sample.score), among_malignant = midranks(of_malignant),
                               among_benign = midranks(of_benign);
     Placements result;
     const auto m = static_cast<double>(of_malignant.size()), n = static_cast<double>(of_benign.size());
-    for (std::size_t i = 0; i < score.size(); ++i) {
-        if (malignant[i] != 0) {
+    for (std::size_t i = 0; i < sample.score.size(); ++i) {
+        const std::size_t cluster = sample.cluster.empty() ? i : static_cast<std::size_t>(sample.cluster[i]);
+        result.clusters = std::max(result.clusters, cluster + 1);
+        if (sample.malignant[i] != 0) {
             result.malignant.push_back((pooled[i] - among_malignant[result.malignant.size()]) / n);
+            result.malignant_cluster.push_back(cluster);
         } else {
             result.benign.push_back(1 - (pooled[i] - among_benign[result.benign.size()]) / m);
+            result.benign_cluster.push_back(cluster);
         }
     }
     result.auc = std::accumulate(result.malignant.begin(), result.malignant.end(), 0.0) / m;
@@ -60,13 +81,23 @@ Placements placements(const std::vector<double>& score, const std::vector<char>&
 }
 
 double delong_covariance(const Placements& first, const Placements& second) {
-    if (first.malignant.size() < 2 || first.benign.size() < 2) {
+    const std::size_t with_malignant = distinct(first.malignant_cluster),
+                      with_benign = distinct(first.benign_cluster);
+    if (with_malignant < 2 || with_benign < 2) {
         return undefined;
     }
-    return covariance(first.malignant, second.malignant, first.auc, second.auc) /
-               static_cast<double>(first.malignant.size()) +
-           covariance(first.benign, second.benign, first.auc, second.auc) /
-               static_cast<double>(first.benign.size());
+    std::vector<std::size_t> all = first.malignant_cluster;
+    all.insert(all.end(), first.benign_cluster.begin(), first.benign_cluster.end());
+    const auto m = static_cast<double>(first.malignant.size()), n = static_cast<double>(first.benign.size());
+    const std::vector<ClusterSum> a = cluster_sums(first), b = cluster_sums(second);
+    double of_malignant = 0, of_benign = 0, of_both = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        of_malignant += a[i].malignant * b[i].malignant;
+        of_benign += a[i].benign * b[i].benign;
+        of_both += a[i].malignant * b[i].benign + a[i].benign * b[i].malignant;
+    }
+    return unbiased(with_malignant) * of_malignant / (m * m) + unbiased(with_benign) * of_benign / (n * n) +
+           unbiased(distinct(std::move(all))) * of_both / (m * n);
 }
 
 }  // namespace skincheck

@@ -1,5 +1,4 @@
 #include "evaluate/fields.hpp"
-#include "evaluate/file_hash.hpp"
 #include "evaluate/groups.hpp"
 #include "evaluate/multi_class.hpp"
 
@@ -104,7 +103,7 @@ Evaluation evaluate_one(const Truth& truth, const Results& results, const Prepar
     const Joined& joined = prepared.joined;
     Evaluation evaluation;
     evaluation.results_file = results.file;
-    evaluation.results_sha256 = file_hash(results.file);
+    evaluation.results_sha256 = results.sha256;
     evaluation.model = results.model;
     evaluation.threshold = options.threshold.value_or(results.threshold.value_or(0.5));
     evaluation.threshold_source = options.threshold   ? ThresholdSource::given
@@ -196,10 +195,10 @@ Report evaluate(const Truth& truth, const std::vector<Results>& results, const E
 
     Report report;
     report.truth_file = truth.file;
-    report.truth_sha256 = file_hash(truth.file);
+    report.truth_sha256 = truth.sha256;
     report.truth_layout = truth.layout;
     report.metadata_file = truth.metadata_file;
-    report.metadata_sha256 = file_hash(truth.metadata_file);
+    report.metadata_sha256 = truth.metadata_sha256;
     report.truth_faults = truth.faults;
     report.options = options;
     for (std::size_t i = 0; i < results.size(); ++i) {

@@ -80,12 +80,18 @@ class FaultList {
     std::vector<Fault> faults_;
 };
 
+/// As most tables are; then no id is there twice.
+template <typename Case>
+bool in_order_of_ids(const std::vector<Case>& cases) {
+    const auto unordered = [](const Case& one, const Case& next) { return !(one.id < next.id); };
+    return std::adjacent_find(cases.begin(), cases.end(), unordered) == cases.end();
+}
+
 /// Keeps the first case of each id.
 template <typename Case>
 void drop_duplicates(std::vector<Case>& cases, std::string_view what, FaultList& faults) {
-    const auto unordered = [](const Case& one, const Case& next) { return !(one.id < next.id); };
-    if (std::adjacent_find(cases.begin(), cases.end(), unordered) == cases.end()) {
-        return;  // a table in the order of its ids, as most are, has none
+    if (in_order_of_ids(cases)) {
+        return;
     }
     std::vector<char> again(cases.size(), 0);
     {

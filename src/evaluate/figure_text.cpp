@@ -97,7 +97,7 @@ std::string source_text(ThresholdSource source) {
         case ThresholdSource::of_results:
             return "stored in the results";
         default:
-            return "assumed: none was given, and the results do not tell one";
+            return "assumed: none was given, and the results tell none of these scores";
     }
 }
 

@@ -1,8 +1,11 @@
 #include "evaluate/bootstrap.hpp"
 #include "evaluate/delong.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace skincheck {
 namespace {
@@ -52,6 +55,40 @@ std::string reason_of(Measure measure, const Confusion& c) {
     }
 }
 
+// How many clusters have cases that this is a share of; 0 for what is no share.
+std::size_t clusters_of(Measure measure, const Sample& sample, double threshold) {
+    std::set<std::size_t> clusters;
+    for (std::size_t i = 0; i < sample.score.size(); ++i) {
+        const bool malignant = sample.malignant[i] != 0, called = sample.score[i] >= threshold;
+        if (measure == Measure::accuracy || (measure == Measure::sensitivity && malignant) ||
+            (measure == Measure::specificity && !malignant) || (measure == Measure::precision && called) ||
+            (measure == Measure::npv && !called)) {
+            clusters.insert(sample.cluster.empty() ? i : static_cast<std::size_t>(sample.cluster[i]));
+        }
+    }
+    return clusters.size();
+}
+
+// Of all or none, which resamples cannot tell from more of the same (Clopper and Pearson, Biometrika 26,
+// 1934).
+void set_exact_interval(Figure& figure, std::size_t clusters) {
+    if (clusters == 0 || (figure.value != 0 && figure.value != 1)) {
+        return;
+    }
+    const double farthest = std::pow(0.025, 1 / static_cast<double>(clusters));
+    figure.low = figure.value == 1 ? farthest : 0;
+    figure.high = figure.value == 1 ? 1 : 1 - farthest;
+    figure.reason.clear();
+}
+
+// What is left of a variance that would be nothing if numbers had all their digits; of those that it is made of.
+constexpr double rounded_off = 1e-12;
+
+const char* too_few(const Sample& sample) {
+    return sample.cluster.empty() ? "it needs two cases of each kind"
+                                  : "it needs cases of each kind in two clusters";
+}
+
 }  // namespace
 
 std::string_view to_string(Measure measure) {
@@ -92,18 +129,22 @@ Figures figures(const Sample& sample, double threshold, const FigureOptions& opt
             column.push_back(of_one[i]);
         }
         set_interval(figure, std::move(column));
+        if (options.bootstrap > 0 && std::isnan(figure.low)) {
+            set_exact_interval(figure, clusters_of(static_cast<Measure>(i), sample, threshold));
+        }
     }
 
     result.delong.value = result[Measure::roc_auc].value;
     result.delong.reason = result[Measure::roc_auc].reason;
     if (!std::isnan(result.delong.value)) {
-        const Placements placed = placements(sample.score, sample.malignant);
-        const double deviation = std::sqrt(delong_covariance(placed, placed));
-        if (std::isnan(deviation) || deviation == 0) {
-            result.delong.reason = std::isnan(deviation)
-                                       ? "no interval: it needs two cases of each kind"
-                                       : "no interval: no case varies from the rest of its kind";
+        const Placements placed = placements(sample);
+        const double variance = delong_covariance(placed, placed);
+        if (std::isnan(variance)) {
+            result.delong.reason = fmt::format("no interval: {}", too_few(sample));
+        } else if (variance < rounded_off * rounded_off) {
+            result.delong.reason = "no interval: no case varies from the rest of its kind";
         } else {
+            const double deviation = std::sqrt(variance);
             result.delong.low = std::max(0.0, result.delong.value - normal_95 * deviation);
             result.delong.high = std::min(1.0, result.delong.value + normal_95 * deviation);
         }
@@ -114,7 +155,7 @@ Figures figures(const Sample& sample, double threshold, const FigureOptions& opt
 Comparison compare(const Sample& first, const std::vector<double>& second, const FigureOptions& options) {
     const Sample other{second, first.malignant, first.cluster};
     const Ranked ranked_first(first), ranked_second(other);
-    const Placements a = placements(first.score, first.malignant), b = placements(second, first.malignant);
+    const Placements a = placements(first), b = placements(other);
 
     Comparison result;
     result.cases = second.size();
@@ -127,12 +168,13 @@ Comparison compare(const Sample& first, const std::vector<double>& second, const
     });
     set_interval(result.difference, std::move(resampled));
 
-    if (a.malignant.size() < 2 || a.benign.size() < 2) {
-        result.reason = "it needs two cases of each kind";
+    const double both = delong_covariance(a, a) + delong_covariance(b, b);
+    if (std::isnan(both)) {
+        result.reason = too_few(first);
         return result;
     }
-    const double variance = delong_covariance(a, a) + delong_covariance(b, b) - 2 * delong_covariance(a, b);
-    if (variance > 0) {
+    const double variance = both - 2 * delong_covariance(a, b);
+    if (variance > rounded_off * both) {
         const double deviation = std::sqrt(variance);
         result.z = result.difference.value / deviation;
         result.p = std::erfc(std::abs(result.z) / std::sqrt(2.0));

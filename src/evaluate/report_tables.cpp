@@ -215,9 +215,12 @@ TemplateData figure_rows(const Evaluation& evaluation, const FigureOptions& opti
         add(title(measure), evaluation.figures[measure], definition(measure, options));
         if (measure == Measure::roc_auc) {
             add("ROC AUC, DeLong", evaluation.figures.delong,
-                evaluation.cluster.empty() ? "the same area with DeLong's interval"
-                                           : "the same area with DeLong's interval, which takes all cases to "
-                                             "be independent: too narrow here");
+                evaluation.cluster.empty()
+                    ? "the same area with DeLong's interval"
+                    : fmt::format(
+                          "the same area with DeLong's interval, as Obuchowski (1997) has it for several "
+                          "cases of one {}",
+                          evaluation.cluster));
         }
     }
     return rows;

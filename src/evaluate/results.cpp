@@ -22,7 +22,9 @@ Results read_results(TextInput& text, const ResultsOptions& options) {
 
 Results read_results(const std::string& file, const ResultsOptions& options) {
     TextInput text(file);
-    return read_results(text, options);
+    Results results = read_results(text, options);
+    results.sha256 = text.sha256();
+    return results;
 }
 
 }  // namespace skincheck

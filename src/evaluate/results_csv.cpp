@@ -39,7 +39,7 @@ class ResultsTable {
     Column usual_score_column() const;
     std::size_t score_of_2017(const std::vector<std::string>& malignant) const;
     double number(const CsvRecord& record, std::size_t column) const;
-    double sum_of_malignant() const;
+    double sum_of_malignant(const CsvRecord& record) const;
     void read_threshold(const CsvRecord& record);
 
     std::string file_;
@@ -192,12 +192,22 @@ double ResultsTable::number(const CsvRecord& record, std::size_t column) const {
     return *number;
 }
 
-/// NaN when any class has none; beyond 1, the classes' numbers were no probabilities of one whole.
-double ResultsTable::sum_of_malignant() const {
+/// NaN when any class has none.
+double ResultsTable::sum_of_malignant(const CsvRecord& record) const {
     double sum = 0;
+    bool outside = false;
     for (std::size_t i = 0; i < malignant_class_.size(); ++i) {
         const double value = row_.probabilities[i];
         sum += malignant_class_[i] != 0 || std::isnan(value) ? value : 0;
+        outside = outside || value < 0 || value > 1;  // then the row is left out, as such
+    }
+    constexpr double rounded = 0.05;  // probabilities of two digits, up to nine of them
+    if (!outside && sum > 1 + rounded) {
+        refuse_line(
+            file_, record.line,
+            fmt::format("the malignant classes add up to {:.4g}: they are no probabilities of one whole, "
+                        "and their sum is no score; name a column of scores with --score-column",
+                        sum));
     }
     return std::min(sum, 1.0);
 }
@@ -240,7 +250,7 @@ void ResultsTable::row(const CsvRecord& record) {
     for (const std::size_t column : class_columns_) {
         row_.probabilities.push_back(number(record, column));
     }
-    row_.score = score_ ? number(record, *score_) : sum_of_malignant();
+    row_.score = score_ ? number(record, *score_) : sum_of_malignant(record);
     collector_.add(row_);
 }
 

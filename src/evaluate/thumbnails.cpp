@@ -75,7 +75,7 @@ Thumbnails::Thumbnails(std::string folder, const std::set<std::string>& ids) : f
     for (auto entry = open_folder(folder_); entry != fs::recursive_directory_iterator();
          entry.increment(error)) {
         const fs::path& path = entry->path();
-        const std::string id = path.stem().string();
+        const std::string id = image_id(path.native());
         if (!ids.contains(id) || !is_image_name(path)) {
             continue;
         }
@@ -105,10 +105,9 @@ tl::expected<std::string, std::string> Thumbnails::of(const Miss& miss) const {
     bool encoded = false;
     try {
         encoded = cv::imencode(".jpg", shrink(image->pixels), bytes, {cv::IMWRITE_JPEG_QUALITY, 85});
-    } catch (const cv::Exception& error) {
-        if (error.code == cv::Error::StsNoMem) {
-            return tl::unexpected<std::string>("no room for a small picture of it");
-        }
+    } catch (const std::bad_alloc&) {
+        return tl::unexpected(out_of_memory().message);
+    } catch (const cv::Exception&) {  // not encoded
     }
     if (!encoded) {
         return tl::unexpected<std::string>("no small picture of it can be made");

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace skincheck {
 namespace {
@@ -106,6 +107,7 @@ class TruthTable {
     bool has_header() const { return layout_.has_header; }
 
   private:
+    void drop_contradictions();
     Verdict by_label(const CsvRecord& record, TruthCase& made);
     Verdict by_class(const CsvRecord& record, TruthCase& made) const;
     bool is_one(std::string_view cell, std::size_t column, std::size_t line) const;
@@ -143,6 +145,25 @@ TruthTable::TruthTable(const std::string& file, const CsvRecord& first, const Tr
     for (const std::size_t column : layout_.further) {
         truth_.columns.push_back(layout_.columns[column]);
     }
+}
+
+/// Where rows of one image say different things, nobody knows its truth.
+void TruthTable::drop_contradictions() {
+    std::vector<TruthCase>& cases = truth_.cases;
+    if (in_order_of_ids(cases)) {
+        return;
+    }
+    std::unordered_map<std::string_view, const TruthCase*> first;
+    std::unordered_set<std::string> contradicted;
+    for (const TruthCase& one : cases) {
+        const TruthCase& known = *first.emplace(one.id, &one).first->second;
+        const bool same = one.malignant == known.malignant && one.diagnosis == known.diagnosis;
+        if (!same && contradicted.insert(one.id).second) {
+            faults_.add("contradicting rows in the truth", one.id);
+        }
+    }
+    std::erase_if(cases, [&](const TruthCase& one) { return contradicted.contains(one.id); });
+    truth_.left_out.merge(contradicted);
 }
 
 void TruthTable::row(const CsvRecord& record) {
@@ -255,6 +276,7 @@ Truth TruthTable::finish() {
             made.diagnosis = renumbered[static_cast<std::size_t>(made.diagnosis)];
         }
     }
+    drop_contradictions();
     drop_duplicates(truth_.cases, "duplicates in the truth", faults_);
     truth_.faults = faults_.take();
     return std::move(truth_);
@@ -287,10 +309,12 @@ Truth read_truth(TextInput& text, const TruthOptions& options) {
 Truth read_truth(const std::string& file, const TruthOptions& options) {
     TextInput text(file);
     Truth truth = read_truth(text, options);
+    truth.sha256 = text.sha256();
     if (!options.metadata.empty()) {
         TextInput metadata(options.metadata);
         truth.metadata_file = metadata.name();
         add_metadata(truth, metadata, options);
+        truth.metadata_sha256 = metadata.sha256();
     }
     return truth;
 }

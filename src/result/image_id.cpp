@@ -16,6 +16,9 @@ constexpr std::array<std::string_view, 18> extensions{".jpg", ".jpeg", ".jpe", "
 }  // namespace
 
 std::string image_id(std::string_view path) {
+    while (path.ends_with('/')) {
+        path.remove_suffix(1);
+    }
     const std::string_view name = path.substr(path.rfind('/') + 1);
     const std::size_t dot = name.rfind('.');
     if (dot == std::string_view::npos || dot == 0) {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -48,15 +47,14 @@ std::size_t line_ends(std::string_view bytes) {
 
 TextInput::TextInput(const std::string& file)
     : name_(file == "-" ? standard_input_name : file),
-      fd_(file == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                      : open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
+      file_(file == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                        : open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
       block_size_(file_block) {
-    if (fd_ < 0) {
+    if (file_.get() < 0) {
         refuse(name_, std::generic_category().message(errno));
     }
     struct stat status {};
-    if (fstat(fd_, &status) == 0 && S_ISDIR(status.st_mode)) {
-        close(fd_);
+    if (fstat(file_.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
         refuse(name_, "it is a folder");
     }
     buffer_.resize(block_size_);
@@ -69,12 +67,6 @@ TextInput::TextInput(std::string name, std::string_view bytes, std::size_t block
     }
 }
 
-TextInput::~TextInput() {
-    if (fd_ >= 0) {
-        close(fd_);
-    }
-}
-
 std::size_t TextInput::line() const {
     return lines_before_ + line_ends(block_.substr(0, position_)) + 1;
 }
@@ -84,7 +76,7 @@ bool TextInput::refill() {
     lines_before_ += line_ends(block_);
     position_ = 0;
     block_ = read_block();
-    if (first_ && fd_ >= 0) {
+    if (first_ && file_.get() >= 0) {
         for (const OtherFormat& format : other_formats) {
             if (block_.starts_with(format.begins)) {
                 refuse(name_, format.reason);
@@ -100,23 +92,25 @@ bool TextInput::refill() {
 
 /// Fills a block to the brim, so that a pipe's small pieces do not cut the byte order mark.
 std::string_view TextInput::read_block() {
-    if (fd_ < 0) {
+    if (file_.get() < 0) {
         const std::string_view block = memory_.substr(0, block_size_);
         memory_.remove_prefix(block.size());
         return block;
     }
     std::size_t size = 0;
-    while (size < buffer_.size()) {
-        const ssize_t count = read(fd_, buffer_.data() + size, buffer_.size() - size);
-        if (count > 0) {
-            size += static_cast<std::size_t>(count);
-        } else if (count == 0) {
-            break;
-        } else if (errno != EINTR) {
-            refuse(name_, std::generic_category().message(errno));
-        }
+    if (const int error = read_all(file_, buffer_.data(), buffer_.size(), size); error != 0) {
+        refuse(name_, std::generic_category().message(error));
     }
-    return {buffer_.data(), size};
+    const std::string_view block(buffer_.data(), size);
+    hash_.add(block);
+    return block;
+}
+
+std::string TextInput::sha256() {
+    while (!at_end()) {
+        skip_block();
+    }
+    return hexadecimal(hash_.digest());
 }
 
 }  // namespace skincheck

@@ -1,6 +1,9 @@
 // The bytes of a table, from a file or from memory, in blocks.
 #pragma once
 
+#include "result/descriptor.hpp"
+#include "result/sha256.hpp"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -17,9 +20,6 @@ class TextInput {
     explicit TextInput(const std::string& file);
     /// `bytes` must outlive this. They are given out `block_size` at a time.
     TextInput(std::string name, std::string_view bytes, std::size_t block_size = std::string_view::npos);
-    ~TextInput();
-    TextInput(const TextInput&) = delete;
-    TextInput& operator=(const TextInput&) = delete;
 
     const std::string& name() const { return name_; }
 
@@ -35,13 +35,17 @@ class TextInput {
     std::size_t offset() const { return offset_ + position_; }  ///< bytes before current()
     std::size_t line() const;                                   ///< of current(), from 1
 
+    /// Of a file's bytes, lower-case hexadecimal digits; reads what is left of it. To be called once.
+    std::string sha256();
+
   private:
     bool refill();
     std::string_view read_block();
 
     std::string name_;
-    int fd_ = -1;
+    Descriptor file_{-1};
     std::string buffer_;       ///< of a file
+    Sha256Stream hash_;        ///< of what was read of it
     std::string_view memory_;  ///< what is to come, when there is no file
     std::size_t block_size_;
     bool first_ = true;

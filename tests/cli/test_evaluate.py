@@ -1,6 +1,7 @@
 """skincheck evaluate from outside: what it reads, prints, refuses, and with which exit code."""
 
 import gzip
+import hashlib
 import json
 import pathlib
 import signal
@@ -140,7 +141,7 @@ class Input(EvaluateTest):
         self.assertEqual((0, b""), (result.code, result.stderr))
         self.assertIn("  threshold  0.25 (stored in the results)\n", result.stdout.decode())
         result = self.evaluate(*arguments, "--score-column", "p_MEL")
-        self.assertIn(b"does not tell one threshold: 0.5 is taken", result.stderr)
+        self.assertIn(b"tells no threshold of these scores: 0.5 is taken", result.stderr)
         self.assertIn("  threshold  0.5 (assumed", result.stdout.decode())
 
     def test_standard_input(self):
@@ -211,7 +212,7 @@ class Input(EvaluateTest):
         arguments = ("--truth", "truth.csv", "--metadata", "more.csv", "scores.csv", "--strict", "--bootstrap", "0")
         result = self.evaluate(*arguments)
         self.assertEqual(0, result.code)
-        self.assertIn(b"does not tell one threshold: 0.5 is taken", result.stderr)
+        self.assertIn(b"tells no threshold of these scores: 0.5 is taken", result.stderr)
         self.assertIn("remarks on the results\n  2 several thresholds", result.stdout.decode())
         self.assertIn("remarks on the truth\n  3 no metadata: b, c, d", result.stdout.decode())
 
@@ -360,11 +361,46 @@ class Input(EvaluateTest):
         self.assertEqual(1, found["evaluations"][0]["figures"]["accuracy"]["value"])
         self.refused(2, "2017.csv: there are scores of melanoma and", "--truth", "2017.csv", "2017.csv", "--positive", "other")
 
+    def test_classes_that_are_no_probabilities_of_one_whole_have_no_sum(self):
+        self.write("truth.csv", b"image,MEL,NV,BCC\na,0,1,0\nb,1,0,0\nc,0,0,1\nd,0,1,0\n")
+        self.write("rounded.csv", b"image,MEL,NV,BCC\na,0,1,0\nb,0.51,0,0.5\nc,0,0,1\nd,0,1,0\n")
+        self.write("sigmoids.csv", b"image,MEL,NV,BCC\na,0.7,1,0.4\nb,0.9,0,0.6\nc,0.2,0,0.9\nd,0,1,0\n")
+        truth = ("--truth", "truth.csv", "--threshold", "0.5")
+        self.assertEqual(0, self.run_skincheck("evaluate", "-q", *truth, "rounded.csv").code)
+        self.refused(2, "sigmoids.csv:2: the malignant classes add up to 1.1: .*--score-column", *truth, "sigmoids.csv")
+        self.assertEqual(0, self.run_skincheck("evaluate", "-q", *truth, "--score-column", "MEL", "sigmoids.csv").code)
+
+    def test_positive_labels_are_the_classes_whose_sum_is_the_score(self):
+        self.write("truth.csv", b"image_id,dx\na,nv\nb,mel\nc,akiec\nd,bcc\n")
+        self.write("classes.csv", b"image,MEL,NV,BCC,AKIEC\na,0.1,0.9,0,0\nb,0.8,0.1,0,0.1\nc,0.1,0,0,0.9\nd,0.2,0.1,0.7,0\n")
+        found = self.figures("classes.csv", "--threshold", "0.5", "--positive", "mel", truth="truth.csv")
+        self.assertEqual(1, found["evaluations"][0]["figures"]["accuracy"]["value"])
+        self.write("binary.csv", b"image_id,y\na,0\nb,1\nc,0\nd,0\n")
+        self.refused(2, 'classes.csv: no column "1", which --positive', "--truth", "binary.csv", "--label-column", "y",
+                     "--positive", "1", "classes.csv")
+
+    def test_a_group_that_is_named_twice_is_there_once(self):
+        self.write("truth.csv", b"image,target,sex\na,1,f\nb,0,f\nc,1,m\nd,0,m\n")
+        self.write("scores.csv", b"path,malignancy\na,0.9\nb,0.2\nc,0.8\nd,0.1\n")
+        found = self.figures("scores.csv", "--threshold", "0.5", "--by", "sex,sex", "--by", "sex", truth="truth.csv")
+        self.assertEqual(2, len(found["evaluations"][0]["groups"]))
+
     def test_standard_input_is_read_once(self):
         self.refused(2, "'-' is named twice", "--truth", "-", "-", stdin=TRUTH.encode())
         found = self.figures("-", stdin=SCORES.encode())
-        self.write("standard input", b"another file")
-        self.assertIsNone(found["evaluations"][0]["results_sha256"])
+        self.assertEqual(hashlib.sha256(SCORES.encode()).hexdigest(), found["evaluations"][0]["results_sha256"])
+
+    def test_hashes_are_of_the_bytes_that_were_read(self):
+        self.write("scores.json", json.dumps([{"path": "a", "malignancy": 0.9}, {"path": "b", "malignancy": 0.2}]) + "\n\n")
+        self.write("truth.csv", "\ufeffid,malignant\na,1\nb,0\n")
+        self.write("metadata.csv", "id,age\na,50\nb,60\n")
+        found = self.figures("scores.json", "--metadata", "metadata.csv", "--threshold", "0.5", truth="truth.csv")
+        for name, hash in {
+            "scores.json": found["evaluations"][0]["results_sha256"],
+            "truth.csv": found["truth"]["sha256"],
+            "metadata.csv": found["truth"]["metadata_sha256"],
+        }.items():
+            self.assertEqual(hashlib.sha256(pathlib.Path(self.folder, name).read_bytes()).hexdigest(), hash)
 
     def test_what_is_refused_is_refused_before_the_work(self):
         """Each of these is told before what comes out last: of two files that have too few cases in common."""
@@ -405,12 +441,12 @@ class Input(EvaluateTest):
 class Submission(SkincheckTest):
     def test_a_binary_model_writes_the_layout_of_2024(self):
         self.write("folder/ISIC_1.png", png(WHITE))
-        result = self.score("folder/ISIC_1.png", "folder/gone.jpg", "--format", "isic")
+        result = self.score("folder/ISIC_1.png", "folder/gone.jpg", "no-folder//", "--format", "isic")
         self.assertEqual(1, result.code)
         lines = result.stdout.decode().splitlines()
         self.assertEqual("isic_id,target", lines[0])
         self.assertRegex(lines[1], r"^ISIC_1,0\.\d{6}$")
-        self.assertEqual("gone,", lines[2])
+        self.assertEqual(["gone,", "no-folder,"], lines[2:])
 
     def test_a_submission_can_be_evaluated(self):
         self.write("a.png", png(WHITE))

@@ -19,12 +19,13 @@ SKINCHECK = os.environ["SKINCHECK"]
 NEAR = 1e-9
 
 
-def evaluate(truth, scores, *more, second=None):
-    """Runs the command on the cases and returns its JSON."""
+def evaluate(truth, scores, *more, second=None, lesions=None):
+    """Runs the command on the cases, of lesions where they are given, and returns its JSON."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         ids = [f"image{number}" for number in range(len(truth))]
-        write(folder / "truth.csv", "image,malignant", ids, [int(t) for t in truth])
+        further = [] if lesions is None else [lesions]
+        write(folder / "truth.csv", "image,malignant" + ",lesion_id" * len(further), ids, [int(t) for t in truth], *further)
         files = []
         for number, column in enumerate([scores] if second is None else [scores, second]):
             files.append(folder / f"scores{number}.csv")
@@ -89,6 +90,30 @@ def delong(truth, *scores):
     malignant = numpy.cov([pairs.mean(1) for pairs in by_case]) / (truth == 1).sum()
     benign = numpy.cov([pairs.mean(0) for pairs in by_case]) / (truth == 0).sum()
     return areas, numpy.atleast_2d(malignant + benign)
+
+
+def obuchowski(truth, lesions, *scores):
+    """The same for several cases of one lesion, by the sums over lesions (Biometrics 53, 1997)."""
+    malignant, benign = truth == 1, truth == 0
+    names = sorted(set(lesions))
+    areas, by_malignant, by_benign = [], [], []
+    for s in scores:
+        pairs = (s[malignant][:, None] > s[benign]) + 0.5 * (s[malignant][:, None] == s[benign])
+        areas.append(pairs.mean())
+        by_malignant.append([(pairs.mean(1) - areas[-1])[lesions[malignant] == name].sum() for name in names])
+        by_benign.append([(pairs.mean(0) - areas[-1])[lesions[benign] == name].sum() for name in names])
+    m, n = malignant.sum(), benign.sum()
+    covariance = numpy.empty((len(scores), len(scores)))
+    factors = [count / (count - 1) for count in (len(set(lesions[malignant])), len(set(lesions[benign])), len(names))]
+    for i in range(len(scores)):
+        for j in range(len(scores)):
+            mixed = numpy.dot(by_malignant[i], by_benign[j]) + numpy.dot(by_benign[i], by_malignant[j])
+            covariance[i, j] = (
+                factors[0] * numpy.dot(by_malignant[i], by_malignant[j]) / m**2
+                + factors[1] * numpy.dot(by_benign[i], by_benign[j]) / n**2
+                + factors[2] * mixed / (m * n)
+            )
+    return areas, covariance
 
 
 def drawn(random, cases, digits):
@@ -170,6 +195,23 @@ class Figures(unittest.TestCase):
             half = 1.959963984540054 * deviation
             self.assertAlmostEqual(found["delong"]["low"], areas[0] - areas[1] - half, delta=NEAR)
             self.assertAlmostEqual(found["delong"]["high"], areas[0] - areas[1] + half, delta=NEAR)
+
+    def test_several_cases_of_a_lesion(self):
+        """Some lesions have malignant cases and benign ones."""
+        for seed in range(4):
+            random = numpy.random.default_rng(400 + seed)
+            truth, first = drawn(random, 300, 3)
+            second = numpy.round(numpy.clip(first + random.normal(0, 0.2, 300), 0, 1), 2)
+            lesions = random.integers(0, 90, 300)
+            areas, covariance = obuchowski(truth, lesions, first, second)
+            found = evaluate(truth, first, "--bootstrap", 0, second=second, lesions=lesions)
+            half = 1.959963984540054 * numpy.sqrt(numpy.diag(covariance))
+            for number in range(2):
+                figure = found["evaluations"][number]["figures"]["roc_auc_delong"]
+                self.assertAlmostEqual(figure["low"], max(0, areas[number] - half[number]), delta=NEAR)
+                self.assertAlmostEqual(figure["high"], min(1, areas[number] + half[number]), delta=NEAR)
+            z = (areas[0] - areas[1]) / math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+            self.assertAlmostEqual(found["comparison"]["delong"]["z"], z, delta=1e-7)
 
     def test_bootstrap_is_near_the_plain_one(self):
         """Percentiles of a stratified bootstrap in NumPy; two runs of 4,000 resamples differ by chance alone."""

@@ -153,13 +153,36 @@ TEST_CASE("an interval that a bootstrap cannot give has a reason") {
     options.bootstrap = 200;
     const Sample perfect{{0.1, 0.2, 0.3, 0.8, 0.9}, {0, 0, 0, 1, 1}, {}};
     const Figures f = figures(perfect, 0.5, options);
-    CHECK(f[Measure::sensitivity].value == 1);
-    CHECK(std::isnan(f[Measure::sensitivity].low));
-    CHECK(f[Measure::sensitivity].reason == "no interval: all resamples give the same");
+    CHECK(f[Measure::roc_auc].value == 1);
+    CHECK(std::isnan(f[Measure::roc_auc].low));
+    CHECK(f[Measure::roc_auc].reason == "no interval: all resamples give the same");
     // One benign case in five is called malignant: many resamples have none, and no precision with one
     // malignant missed.
     const Sample rare{{0.9, 0.1, 0.1, 0.1, 0.1, 0.2}, {0, 0, 0, 0, 0, 1}, {}};
-    CHECK(figures(rare, 0.5, options)[Measure::precision].reason.find("undefined in") != std::string::npos);
+    CHECK(figures(rare, 0.5, options)[Measure::mcc].reason.find("undefined in") != std::string::npos);
+}
+
+TEST_CASE("a share of all or none has the exact interval, of as many cases as there are clusters") {
+    FigureOptions options;
+    options.bootstrap = 200;
+    Sample sample{{0.1, 0.2, 0.3, 0.8, 0.9}, {0, 0, 0, 1, 1}, {}};
+    const auto check = [&](Measure measure, double value, double low, double high) {
+        CAPTURE(to_string(measure));
+        const Figures f = figures(sample, 0.5, options);
+        CHECK(f[measure].value == value);
+        CHECK(f[measure].low == doctest::Approx(low));
+        CHECK(f[measure].high == doctest::Approx(high));
+        CHECK(f[measure].reason.empty());
+        CHECK(std::isnan(figures(sample, 0.5, without_intervals())[measure].low));
+    };
+    check(Measure::sensitivity, 1, std::sqrt(0.025), 1);
+    check(Measure::specificity, 1, std::cbrt(0.025), 1);
+    check(Measure::accuracy, 1, std::pow(0.025, 0.2), 1);
+    sample.score = {0.6, 0.1, 0.1, 0.1, 0.1};
+    check(Measure::precision, 0, 0, 0.975);
+    check(Measure::sensitivity, 0, 0, 1 - std::sqrt(0.025));
+    sample.cluster = {0, 1, 2, 3, 3};
+    check(Measure::sensitivity, 0, 0, 0.975);
 }
 
 TEST_CASE("cases of one cluster are drawn together: intervals widen") {
@@ -269,6 +292,49 @@ TEST_CASE("two scores of the same cases") {
           0.3 * (better.difference.high - better.difference.low));
     CHECK(std::abs(better.delong_high - better.difference.high) <
           0.3 * (better.difference.high - better.difference.low));
+}
+
+TEST_CASE("DeLong's interval of lesions with several equal images is that of the lesions") {
+    const Sample lesions = drawn(200, 5);
+    std::vector<double> other = drawn(200, 6).score;
+    Sample images;
+    std::vector<double> others;
+    for (std::size_t i = 0; i < lesions.score.size(); ++i) {
+        for (int copy = 0; copy < 3; ++copy) {
+            images.score.push_back(lesions.score[i]);
+            images.malignant.push_back(lesions.malignant[i]);
+            images.cluster.push_back(static_cast<int>(i));
+            others.push_back(other[i]);
+        }
+    }
+    const Figures of_lesions = figures(lesions, 0.5, without_intervals());
+    const Figures of_images = figures(images, 0.5, without_intervals());
+    CHECK(of_images.delong.low == doctest::Approx(of_lesions.delong.low));
+    CHECK(of_images.delong.high == doctest::Approx(of_lesions.delong.high));
+    CHECK(compare(images, others, without_intervals()).p ==
+          doctest::Approx(compare(lesions, other, without_intervals()).p));
+    images.cluster.assign(images.cluster.size(), 0);
+    CHECK(figures(images, 0.5, without_intervals()).delong.reason ==
+          "no interval: it needs cases of each kind in two clusters");
+    CHECK(compare(images, others, without_intervals()).reason ==
+          "it needs cases of each kind in two clusters");
+}
+
+TEST_CASE("a difference that is the same in each case has no variance, whatever is rounded") {
+    for (std::size_t pairs = 2; pairs < 40; ++pairs) {
+        CAPTURE(pairs);
+        Sample sample;
+        std::vector<double> other;
+        for (std::size_t i = 1; i <= pairs; ++i) {
+            const double malignant = 1 - 0.02 * static_cast<double>(i);
+            sample.malignant.insert(sample.malignant.end(), {1, 0});
+            sample.score.insert(sample.score.end(), {malignant, malignant - 0.01});
+            other.insert(other.end(), {malignant, malignant});
+        }
+        const Comparison found = compare(sample, other, without_intervals());
+        CHECK(std::isnan(found.p));
+        CHECK(found.reason == "the difference has no variance");
+    }
 }
 
 TEST_CASE("curves run from corner to corner, inside their bands") {
@@ -412,7 +478,8 @@ TEST_CASE("where the threshold comes from") {
         CHECK(report.evaluations[0].threshold_source == source);
         CHECK(report_text(report).find("  threshold  " + words + "\n") != std::string::npos);
     };
-    check(0.5, ThresholdSource::assumed, "0.5 (assumed: none was given, and the results do not tell one)");
+    check(0.5, ThresholdSource::assumed,
+          "0.5 (assumed: none was given, and the results tell none of these scores)");
     results.threshold = 0.25;
     check(0.25, ThresholdSource::of_results, "0.25 (stored in the results)");
     options.threshold = 0.75;

@@ -149,8 +149,10 @@ TEST_CASE("submissions to ISIC's challenges") {
     CHECK(scores(read("ISIC_1,0.25,0.5\nISIC_2,1,0\n")) == "ISIC_1=0.25 ISIC_2=1");
     CHECK(scores(read("image_id,melanoma,seborrheic_keratosis\na,0.25,0.9\n")) == "a=0.25");
     const std::string header = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n";
-    const Results results = read(header + "a,0.5,0.125,0.25,0,0.125,0,0\nb,0.9,0,0.9,0.9,0,0,0\n");
+    const Results results = read(header + "a,0.5,0.125,0.25,0,0.125,0,0\nb,0.26,0,0.5,0.25,0,0,0\n");
     CHECK(scores(results) == "a=0.75 b=1");
+    CHECK(message(header + "a,0.5,0.125,0.25,0,0.125,0,0\nb,0.9,0,0.9,0.9,0,0,0\n")
+              .starts_with("r:3: the malignant classes add up to 2.7: "));
     CHECK(results.classes == Strings{"MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"});
     CHECK(results.cases[0].probabilities == Numbers{0.5, 0.125, 0.25, 0, 0.125, 0, 0});
     const Results later = read("image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\na,0.25,0,0,0.25,0,0,0,0.25,0.25\n");

@@ -219,8 +219,18 @@ TEST_CASE("any table: columns by name, in any case, and --positive") {
               .starts_with("t.csv:2: \"melanoma\" in the column \"finding\""));
 }
 
+TEST_CASE("rows of one image that say different things are left out, all of them") {
+    const Truth truth = read("image,target\na.jpg,1\nb,0\nc,1\nx/a.png,0\nc,1\n");
+    CHECK(verdicts(truth) == "b- c+");
+    CHECK(faults(truth) == Strings{"contradicting rows in the truth 1 (a)", "duplicates in the truth 1 (c)"});
+    CHECK(truth.left_out.contains("a"));
+    const Truth classes =
+        read("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nb,1,0,0,0,0,0,0\na,1,0,0,0,0,0,0\na,0,0,1,0,0,0,0\n");
+    CHECK(verdicts(classes) == "b+");
+}
+
 TEST_CASE("duplicates: the first counts; rows without an id") {
-    const Truth truth = read("image,target\na.jpg,1\nb,0\nx/a.png,0\n,1\na,0\n");
+    const Truth truth = read("image,target\na.jpg,1\nb,0\nx/a.png,1\n,1\na,1\n");
     CHECK(verdicts(truth) == "a+ b-");
     CHECK(faults(truth) == Strings{"no id 1 (line 5)", "duplicates in the truth 2 (a a)"});
     std::string many = "id,target\n";

@@ -165,7 +165,8 @@ TEST_CASE("an id is the stem of a path") {
     CHECK(image_id("x.jpg.tif") == "x.jpg");
     CHECK(image_id("ISIC_0010000_downsampled.jpg") == "ISIC_0010000_downsampled");
     CHECK(image_id(".jpg") == ".jpg");
-    CHECK(image_id("folder/").empty());
+    CHECK(image_id("x/folder//") == "folder");
+    CHECK(image_id("/").empty());
     CHECK(image_id("").empty());
 }
 
