@@ -116,11 +116,9 @@ tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::u
     if (result.bytes.size() < std::min(size, sniff_size)) {
         return was_changed();
     }
-    const auto format = sniff_image_format(result.bytes);
-    if (!format) {
+    if (!sniff_image_format(result.bytes)) {
         return tl::make_unexpected(no_image());
     }
-    result.format = *format;
     if (size > result.bytes.size()) {
         if (const int error = append(file, result.bytes, size - result.bytes.size()); error != 0) {
             return tl::make_unexpected(failure_of(error));

@@ -13,7 +13,6 @@
 namespace skincheck {
 
 struct ImageFile {
-    ImageFormat format = ImageFormat::jpeg;
     std::vector<std::uint8_t> bytes;
     FileStamp stamp;
 };

@@ -93,12 +93,9 @@ void on_warning(j_common_ptr info) {
             state.cut = true;
             keep_message(info);
             break;
-        case JWRN_HIT_MARKER:   // a scan's data ended early: cut if the picture ends there, else something is
-                                // broken
+        case JWRN_HIT_MARKER:   // a scan's data ended early
         case JWRN_MUST_RESYNC:  // the same, at a place where a restart marker has to stand
-            if (state.info.unread_marker == JPEG_EOI) {
-                state.cut = true;
-            } else {
+            if (state.info.unread_marker != JPEG_EOI || !state.cut) {  // not libjpeg's own end marker
                 state.damaged = true;
             }
             if (state.info.input_scan_number <= 1 && state.info.input_iMCU_row == 0) {

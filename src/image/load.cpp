@@ -66,7 +66,7 @@ tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptio
         if (!file) {
             return tl::make_unexpected(file.error());
         }
-        Decoded image = decode_as(file->format, file->bytes, options);
+        Decoded image = decode_image(file->bytes, options);
         if (image) {
             image->stamp = file->stamp;
         }

@@ -952,6 +952,25 @@ TEST_CASE("allow_truncated gives what is there of a JPEG, and grey") {
     CHECK(status_of(png.substr(0, png.size() - 20), options) == Status::truncated);
 }
 
+TEST_CASE("a JPEG of which something is missing before its end marker is corrupt, and never used") {
+    LoadOptions options;
+    options.allow_truncated = true;
+    cv::Mat noisy(128, 128, CV_8UC3);
+    cv::randu(noisy, 0, 256);
+    for (const int restart : {0, 4}) {
+        CAPTURE(restart);
+        const std::string jpeg = test::encode(noisy, ".jpg", {cv::IMWRITE_JPEG_RST_INTERVAL, restart});
+        const std::size_t half = jpeg.size() / 2;
+        const std::string closed = jpeg.substr(0, half) + "\xFF\xD9";
+        const std::string zeroed = patch(jpeg, half, std::string(jpeg.size() / 4, '\0'));
+        const std::string without_a_part = jpeg.substr(0, half) + jpeg.substr(half + jpeg.size() / 4);
+        for (const std::string& damaged : {closed, zeroed, without_a_part}) {
+            CHECK(status_of(damaged) == Status::corrupt);
+            CHECK(status_of(damaged, options) == Status::corrupt);
+        }
+    }
+}
+
 TEST_CASE("damage within a file is corrupt") {
     const cv::Mat lesion = test::draw_lesion(64, 64);
     const std::string png = test::encode(lesion, ".png");
