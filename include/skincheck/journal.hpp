@@ -64,7 +64,7 @@ class Journal {
     virtual bool empty() = 0;  ///< has no rows
     virtual bool fresh() = 0;  ///< has no settings either: it was just made
 
-    /// Reads all rows in the order of their numbers.
+    /// Reads all rows in the order of their numbers. `call` must not use the journal, which others wait for.
     virtual void for_each(const std::function<void(const Row&)>& call) = 0;
 };
 
@@ -82,6 +82,7 @@ std::string journal_path(const std::string& output);
 /// removed.
 class JournalLock {
   public:
+    /// Takes over the descriptor of the locked `file`; -1 is none.
     JournalLock(std::string file, int descriptor) : file_(std::move(file)), descriptor_(descriptor) {}
     JournalLock(JournalLock&& other) noexcept
         : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)) {}

@@ -157,6 +157,7 @@ struct Model {
     ModelSpec spec;
     std::string onnx;       ///< the unpacked model.onnx
     std::string directory;  ///< where it was found
+    std::string network;    ///< the file there that `onnx` was read from
 };
 
 /// Parses and validates model.json's text. Missing fields, unknown keys and values out of range throw Fatal

@@ -5,6 +5,7 @@
 #include "skincheck/model.hpp"
 #include "skincheck/result.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,7 +57,11 @@ std::unique_ptr<Destination> standard_output();
 /// of a group that it cannot keep; a path to something that is no regular file (a FIFO, a device such as
 /// /dev/stdout) is written to directly. Throws Fatal (interrupted) when a signal comes while a FIFO waits for
 /// its reader.
-std::unique_ptr<Destination> atomic_file(const std::string& path);
+///
+/// `obstacle` is asked before the renaming why the file must not be replaced: where it answers anything, the
+/// file stays as it is, and CannotWrite tells the answer and where the new one is.
+std::unique_ptr<Destination> atomic_file(const std::string& path,
+                                         std::function<std::string()> obstacle = nullptr);
 
 /// Where the symbolic links from `path` lead, so that the file changes and the link stays. Ends at
 /// /dev/stdout and its like. Throws CannotWrite when they lead in a circle.

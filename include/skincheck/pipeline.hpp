@@ -26,8 +26,8 @@ using Work = std::function<std::vector<Row>(const std::vector<Item>&)>;
 using Sink = std::function<void(const Row&)>;
 
 struct Parallelism {
-    int jobs = 1;        ///< batches in work at the same time, at most
-    int batch_size = 1;  ///< items handed to Work together, at most; fewer when no more input is at hand
+    int jobs = 1;        ///< batches in work at the same time, at most; 1 or more
+    int batch_size = 1;  ///< items handed to Work together, at most; 1 or more, fewer when no more is at hand
 };
 
 /// Every item of `source` goes through `work` and its row to `sink`, in the order of the source. Memory is
@@ -37,7 +37,8 @@ struct Parallelism {
 void run_pipeline(Source& source, const Work& work, const Sink& sink, const Parallelism& parallelism,
                   Cancellation& cancellation);
 
-/// Makes a classifier; called from the worker that needs it, never more often than `classifiers` below.
+/// Makes a classifier; called from the worker that needs it. What it throws ends the run, but for
+/// std::bad_alloc where there are others: then the run goes on with these.
 using ClassifierFactory = std::function<std::unique_ptr<Classifier>()>;
 
 struct ScoringOptions {
@@ -46,7 +47,8 @@ struct ScoringOptions {
     int views = 1;       ///< of each image, see views_of(); the network's outputs for them are averaged
     int batch_size = 1;  ///< images, or views of them, that go through the network together, at most
     int classifiers = std::numeric_limits<int>::max();  ///< at the same time; workers wait for one
-    std::function<void()> on_smaller_batches{};  ///< called once, when memory is short for a whole batch
+    std::function<void()> on_smaller_batches{};    ///< called once, when memory is short for a whole batch
+    std::function<void()> on_fewer_classifiers{};  ///< called once, when memory is short for one more
 };
 
 /// The work of scoring: load, prepare, classify, decide. Whatever happens to an image becomes its row. `spec`

@@ -59,7 +59,7 @@ class DnnClassifier : public Classifier {
   public:
     DnnClassifier(const Model& model, const Target& target)
         : target_(target),
-          origin_(model.directory + "/model.onnx"),
+          origin_(model.network),
           input_(model.spec.input),
           output_(model.spec.output.name),
           classes_(static_cast<int>(model.spec.output.classes.size())) {

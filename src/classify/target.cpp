@@ -3,12 +3,12 @@
 #include "classify/build_information.hpp"
 #include "classify/cards.hpp"
 #include "classify/openvino.hpp"
+#include "result/number.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -21,16 +21,11 @@ std::optional<int> card_of(const std::string& requested) {
         return 0;
     }
     constexpr std::string_view prefix = "cuda:";
-    const char* end = requested.data() + requested.size();
-    int index = -1;
-    if (requested.rfind(prefix, 0) != 0) {
+    if (!requested.starts_with(prefix)) {
         return std::nullopt;
     }
-    const auto [stop, error] = std::from_chars(requested.data() + prefix.size(), end, index);
-    if (error != std::errc() || stop != end || index < 0) {
-        return std::nullopt;
-    }
-    return index;
+    const auto index = number_in<int>(std::string_view(requested).substr(prefix.size()));
+    return index && *index >= 0 ? index : std::nullopt;
 }
 
 Precision precision_of(const std::string& requested) {
@@ -60,7 +55,11 @@ using Refusal = std::pair<std::string, std::string>;
 std::optional<Refusal> refusal_of(const Target& target) {
     if (target.engine == Engine::openvino) {
         if (auto reason = openvino_obstacle(target.precision)) {
-            return Refusal{"--engine openvino", std::move(*reason)};
+            const bool usual = target.precision == Precision::fp32;
+            return Refusal{usual
+                               ? "--engine openvino"
+                               : fmt::format("--engine openvino --precision {}", to_string(target.precision)),
+                           std::move(*reason)};
         }
     } else if (target.precision != Precision::fp32) {
         const std::string precision(to_string(target.precision));

@@ -190,6 +190,9 @@ std::string parse(CLI::App& app, std::vector<std::string> arguments, std::vector
         return app.help();
     } catch (const CLI::CallForVersion& version) {
         return version.what();
+    } catch (const CLI::ArgumentMismatch& error) {  // "--model: 1 required DIR|NAME missing"
+        const std::string said = error.what();
+        throw Fatal(ExitCode::usage, fmt::format("{}: a value is missing", said.substr(0, said.find(':'))));
     } catch (const CLI::ParseError& error) {
         throw Fatal(ExitCode::usage, error.what());
     }

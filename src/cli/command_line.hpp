@@ -4,12 +4,13 @@
 #include "skincheck/result.hpp"
 
 #include "cli/options.hpp"
+#include "result/number.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -42,15 +43,13 @@ class HelpFormatter : public CLI::Formatter {
 /// The whole of `text` as a number in [low, high]; Fatal (usage) otherwise.
 template <typename Number>
 Number parse_number(const std::string& text, const char* option, Number low, Number high) {
-    Number value{};
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || rest != end || !(value >= low && value <= high)) {
+    const std::optional<Number> value = number_in<Number>(text);
+    if (!value || !(*value >= low && *value <= high)) {
         throw Fatal(ExitCode::usage,
                     fmt::format("{}: '{}' is not a {} from {} to {}", option, text,
                                 std::is_integral_v<Number> ? "whole number" : "number", low, high));
     }
-    return value;
+    return *value;
 }
 
 /// An option that may be repeated.

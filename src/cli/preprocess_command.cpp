@@ -71,8 +71,9 @@ tl::expected<std::string, Failure> save_png(const std::string& folder, const Ite
     if (error) {
         return tl::unexpected(not_written(error.message()));
     }
-    const fs::file_status there = fs::status(path, error);
-    if (fs::exists(there) && !fs::is_regular_file(there)) {  // a FIFO would be waited for
+    // A FIFO would be waited for, and behind a link lies what is not in the folder.
+    const fs::file_status there = fs::symlink_status(path, error);
+    if (fs::exists(there) && !fs::is_regular_file(there)) {
         return tl::unexpected(not_written("something of its name is there and is no file"));
     }
     try {

@@ -6,9 +6,7 @@
 #include "cli/console.hpp"
 #include "cli/options.hpp"
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -269,7 +269,14 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
     if (options.resume) {
         check_writable(options.output);
     } else {
-        destination = options.output.empty() ? standard_output() : atomic_file(options.output);
+        destination = options.output.empty()
+                          ? standard_output()
+                          : atomic_file(options.output, [&options]() -> std::string {
+                                struct stat status {};
+                                return stat(journal_path(options.output).c_str(), &status) == 0
+                                           ? "a run with --resume has begun on it meanwhile"
+                                           : "";
+                            });
     }
     auto map = options.path_map.empty() ? nullptr : std::make_unique<PathMap>(options.path_map);
     if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
@@ -285,8 +292,16 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                     model.spec.id(), model.directory, target.name(), threshold, options.views,
                     parallelism.jobs, classifiers, parallelism.batch_size));
     const ScoringOptions scoring{
-        options.common.load, threshold, options.views, parallelism.batch_size, classifiers, [&console] {
+        options.common.load,
+        threshold,
+        options.views,
+        parallelism.batch_size,
+        classifiers,
+        [&console] {
             console.warn("memory does not suffice for the whole batch: smaller ones are used from here on");
+        },
+        [&console] {
+            console.warn("memory does not suffice for one more network: those that there are go on alone");
         }};
     const Work work = scoring_work(
         model.spec, [&maker] { return maker.next(); }, scoring);

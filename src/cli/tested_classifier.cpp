@@ -20,9 +20,9 @@ std::uint64_t memory_to_load(const Model& model) {
 }  // namespace
 
 TestedClassifier make_tested_classifier(const Model& model, const Target& target, int batch_size) {
-    const std::string origin = model.directory + "/model.onnx";
     // Drivers of cards reserve more address space than there is memory.
-    const LoadGuard guard(origin, target.device.cuda ? std::nullopt : std::optional(memory_to_load(model)));
+    const LoadGuard guard(model.network,
+                          target.device.cuda ? std::nullopt : std::optional(memory_to_load(model)));
     try {
         TestedClassifier tested{make_dnn_classifier(model, target)};
         tested.difference = self_test(*tested.classifier, model.spec, target, batch_size);
@@ -31,8 +31,8 @@ TestedClassifier make_tested_classifier(const Model& model, const Target& target
         const std::string limit =
             target.device.cuda ? ""
                                : fmt::format(", or it wants more than {} MiB", memory_to_load(model) >> 20U);
-        throw Fatal(ExitCode::model, fmt::format("{}: there is not enough memory to load it on {}{}", origin,
-                                                 target.name(), limit));
+        throw Fatal(ExitCode::model, fmt::format("{}: there is not enough memory to load it on {}{}",
+                                                 model.network, target.name(), limit));
     }
 }
 

@@ -1,8 +1,8 @@
 #include "cli/time.hpp"
 
-#include <charconv>
+#include "result/number.hpp"
+
 #include <ctime>
-#include <system_error>
 
 namespace skincheck::cli {
 namespace {
@@ -10,12 +10,11 @@ namespace {
 constexpr std::int64_t nanoseconds = 1'000'000'000;
 constexpr std::int64_t most_seconds = 9'000'000'000;  // what fits, in nanoseconds
 
-std::optional<std::int64_t> seconds_in(const std::string& text) {
-    std::int64_t seconds = 0;
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + 1, end, seconds);
-    const bool sound = error == std::errc() && rest == end && seconds >= 0 && seconds <= most_seconds;
-    return sound ? std::optional(seconds * nanoseconds) : std::nullopt;
+// Of "@SECONDS".
+std::optional<std::int64_t> seconds_in(std::string_view text) {
+    const auto seconds = number_in<std::int64_t>(text.substr(1));
+    const bool sound = seconds && *seconds >= 0 && *seconds <= most_seconds;
+    return sound ? std::optional(*seconds * nanoseconds) : std::nullopt;
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ using Clock = std::chrono::steady_clock;
 // A flush costs some milliseconds, a lost row the work of one image: about a second of work may be lost.
 constexpr std::chrono::seconds flush_interval{1};
 
-/// Of a row whose columns 0 to 2 are malignancy, size and time of change. A file that went away, or cannot be
-/// looked at now, does not take the score of what it was.
+/// Of a row whose columns 0 to 2 are malignancy, size and time of change. Without a `stamp` the file went
+/// away, or cannot be looked at now: then its row keeps the score that it has.
 bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp) {
     if (statement.getColumn(0).isNull() || statement.getColumn(1).isNull()) {
         return false;
@@ -183,10 +183,14 @@ std::optional<std::string> SqliteJournal::agree(const Settings& settings) {
             flush();
             return std::nullopt;
         }
+        constexpr const char* other_version = "it was written by another version of skincheck";
+        if (found->size() != settings.size()) {
+            return other_version;
+        }
         for (std::size_t i = 0; i < settings.size(); ++i) {
             const auto& [name, value] = settings[i];
-            if (i >= found->size() || (*found)[i].first != name) {
-                return "it was written by another version of skincheck";
+            if ((*found)[i].first != name) {
+                return other_version;
             }
             const std::string& there = (*found)[i].second;
             constexpr std::size_t longest_to_tell = 60;

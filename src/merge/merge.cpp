@@ -1,11 +1,11 @@
 #include "skincheck/merge.hpp"
 
 #include "merge/part.hpp"
+#include "result/number.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -126,8 +126,7 @@ Provenance provenance_of(const std::vector<Part>& parts) {
         model.output.classes = facts.classes;
         provenance.precision = facts.precision;
         provenance.views = facts.views;
-        std::from_chars(facts.threshold.data(), facts.threshold.data() + facts.threshold.size(),
-                        provenance.threshold);
+        provenance.threshold = number_in<double>(facts.threshold).value_or(provenance.threshold);
     }
     if (provenance.model.output.classes.empty()) {
         provenance.model.output.classes = parts.front().facts.classes;
@@ -154,6 +153,9 @@ Merged merge(const std::vector<std::string>& files, const Cancellation& cancella
                 twice = fmt::format("{}: item {} is there twice", file, row.number);
             }
         }));
+    }
+    if (parts.empty()) {
+        refuse("there are no parts");
     }
     const PartsByIndex by_index = check_parts(parts);
     if (!twice.empty()) {  // told only now: two files that are the same part say more

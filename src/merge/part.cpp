@@ -1,6 +1,7 @@
 #include "merge/part.hpp"
 
 #include "result/base64.hpp"
+#include "result/number.hpp"
 #include "table/csv_reader.hpp"
 #include "table/json_input.hpp"
 #include "table/text_input.hpp"
@@ -10,7 +11,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace skincheck {
@@ -22,19 +22,6 @@ constexpr std::string_view no_shard = "it names no shard; only what was written 
 
 /// The texts of a row by the names of their columns; what is absent is empty.
 using Fields = std::vector<std::pair<std::string, std::string>>;
-
-template <typename Number>
-std::optional<Number> number_in(std::string_view text, int base = 10) {
-    Number number{};
-    const char* end = text.data() + text.size();
-    std::from_chars_result result{};
-    if constexpr (std::is_integral_v<Number>) {
-        result = std::from_chars(text.data(), end, number, base);
-    } else {
-        result = std::from_chars(text.data(), end, number);
-    }
-    return result.ec == std::errc() && result.ptr == end ? std::optional(number) : std::nullopt;
-}
 
 std::optional<double> probability_in(std::string_view text) {
     const auto value = number_in<double>(text);

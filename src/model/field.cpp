@@ -123,8 +123,10 @@ std::string Field::text() const {
         fail(fmt::format("{} is not a text in quotes", found()));
     }
     auto text = value_->get<std::string>();
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    if (text.empty() || std::any_of(text.begin(), text.end(), is_control)) {
+    if (text.ends_with(' ')) {
+        fail(fmt::format("{} ends with a blank", found()));
+    }
+    if (text.empty() || one_line(text) != text) {
         fail(fmt::format("{} is not one line of text", found()));
     }
     return text;

@@ -27,7 +27,7 @@ constexpr std::uint64_t unpacked_at_once = 1ULL << 20;
 }
 
 [[noreturn]] void fail_to_read(const std::string& path, int error) {
-    fail(path, "cannot be read: " + std::system_category().message(error));
+    fail(path, "cannot be read: " + std::generic_category().message(error));
 }
 
 // The whole of a file, nothing when there is none.
@@ -98,25 +98,24 @@ ModelSpec load_model_spec(const std::string& directory) {
 }
 
 Model load_model(const std::string& directory) {
-    Model model{load_model_spec(directory), {}, directory};
-    std::string path = directory + "/model.onnx";
-    if (auto bytes = read_file(path, largest_network)) {
+    Model model{load_model_spec(directory), {}, directory, directory + "/model.onnx"};
+    if (auto bytes = read_file(model.network, largest_network)) {
         model.onnx = std::move(*bytes);
-    } else if (auto packed = read_file(path + ".zst", largest_network)) {
-        path += ".zst";
-        model.onnx = unpack(*packed, path);
+    } else if (auto packed = read_file(model.network + ".zst", largest_network)) {
+        model.network += ".zst";
+        model.onnx = unpack(*packed, model.network);
     } else {
         fail(directory,
              "has neither model.onnx nor model.onnx.zst; the package is damaged: install it again");
     }
     const std::string actual = hexadecimal(sha256(model.onnx));
     if (actual != model.spec.sha256) {
-        fail(path,
+        fail(model.network,
              fmt::format("its SHA-256 begins with {}, and model.json wants {}; the package is damaged or was "
                          "changed: install it again",
                          actual.substr(0, 12), model.spec.sha256.substr(0, 12)));
     }
-    check_network(model.onnx, path);  // whoever made the network may have made the hash too
+    check_network(model.onnx, model.network);  // whoever made the network may have made the hash too
     return model;
 }
 

@@ -2,6 +2,7 @@
 
 #include "destination.hpp"
 #include "result/descriptor.hpp"
+#include "result/number.hpp"
 
 #include <boost/filesystem.hpp>
 #include <fcntl.h>
@@ -11,9 +12,9 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <random>
 #include <string_view>
@@ -45,11 +46,9 @@ std::optional<int> own_descriptor(const std::string& path) {
         return STDERR_FILENO;
     }
     for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-        int fd = -1;
-        const char* end = path.data() + path.size();
         if (path.starts_with(folder)) {
-            const auto [rest, error] = std::from_chars(path.data() + folder.size(), end, fd);
-            if (error == std::errc() && rest == end && fd >= 0) {
+            const auto fd = number_in<int>(std::string_view(path).substr(folder.size()));
+            if (fd && *fd >= 0) {
                 return fd;
             }
         }
@@ -116,8 +115,9 @@ class AtomicFile final : public Destination {
   public:
     /// `path` is what the user calls it, `target` what is replaced, `existing` the target's status if it is
     /// there.
-    AtomicFile(std::string path, std::string target, const struct stat* existing)
-        : path_(std::move(path)), target_(std::move(target)) {
+    AtomicFile(std::string path, std::string target, const struct stat* existing,
+               std::function<std::string()> obstacle)
+        : path_(std::move(path)), target_(std::move(target)), obstacle_(std::move(obstacle)) {
         open_temporary();
         if (existing != nullptr) {
             mode_ = existing->st_mode & 0777;
@@ -162,6 +162,9 @@ class AtomicFile final : public Destination {
             fail_to_write(path_, errno);
         }
         committed_ = true;  // all that was to be written is there: it is not taken away any more
+        if (const std::string reason = obstacle_ ? obstacle_() : ""; !reason.empty()) {
+            refuse_as_it_is_in_temporary(reason, EEXIST);
+        }
         if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
             write_in_place(errno);
         }
@@ -169,6 +172,10 @@ class AtomicFile final : public Destination {
     }
 
   private:
+    [[noreturn]] void refuse_as_it_is_in_temporary(const std::string& reason, int error) const {
+        refuse(path_, fmt::format("{}; what was to be in it is in {}", reason, temporary_), error);
+    }
+
     /// Where no other file can take the target's place: it is mounted by itself, or of somebody else in a
     /// folder like /tmp. `reason` is why.
     void write_in_place(int reason) {
@@ -181,10 +188,7 @@ class AtomicFile final : public Destination {
         const bool can_be_written =
             from.get() >= 0 && to.get() >= 0 && fstat(to.get(), &status) == 0 && S_ISREG(status.st_mode);
         if (const int error = can_be_written ? copy(from, to) : reason; error != 0) {
-            refuse(path_,
-                   fmt::format("{}; what was to be in it is in {}", std::generic_category().message(error),
-                               temporary_),
-                   error);
+            refuse_as_it_is_in_temporary(std::generic_category().message(error), error);
         }
         unlink(temporary_.c_str());
     }
@@ -242,6 +246,7 @@ class AtomicFile final : public Destination {
 
     std::string path_;
     std::string target_;
+    std::function<std::string()> obstacle_;
     std::string temporary_;
     int fd_ = -1;
     mode_t mode_ = 0600;  ///< when it is whole
@@ -257,7 +262,7 @@ std::unique_ptr<Destination> direct(int fd, const std::string& path) {
 
 }  // namespace
 
-std::unique_ptr<Destination> atomic_file(const std::string& path) {
+std::unique_ptr<Destination> atomic_file(const std::string& path, std::function<std::string()> obstacle) {
     if (path.empty() || path.ends_with('/')) {
         refuse(path, "a file name is missing", EINVAL);
     }
@@ -270,7 +275,7 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
         if (errno != ENOENT) {
             fail_to_write(path, errno);
         }
-        return std::make_unique<AtomicFile>(path, target, nullptr);
+        return std::make_unique<AtomicFile>(path, target, nullptr, std::move(obstacle));
     }
     if (S_ISDIR(status.st_mode)) {
         refuse(path, "it is a folder; name a file in it", EISDIR);
@@ -286,7 +291,7 @@ std::unique_ptr<Destination> atomic_file(const std::string& path) {
     if (faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) {
         fail_to_write(path, errno);
     }
-    return std::make_unique<AtomicFile>(path, target, &status);
+    return std::make_unique<AtomicFile>(path, target, &status, std::move(obstacle));
 }
 
 void check_writable(const std::string& path) {

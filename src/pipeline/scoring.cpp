@@ -23,38 +23,60 @@ namespace {
 // not wait for the last network to be built.
 class ClassifierPool {
   public:
-    ClassifierPool(ClassifierFactory factory, int most) : factory_(std::move(factory)), most_(most) {}
+    ClassifierPool(ClassifierFactory factory, int most, std::function<void()> on_fewer)
+        : factory_(std::move(factory)), most_(most), on_fewer_(std::move(on_fewer)) {}
 
     // Comes back to the pool by itself, whatever is thrown while it is lent.
     using Lent = std::unique_ptr<Classifier, std::function<void(Classifier*)>>;
 
     Lent take() {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return !idle_.empty() || made_ < most_; });
         std::unique_ptr<Classifier> classifier;
-        if (idle_.empty()) {
-            idle_.reserve(static_cast<std::size_t>(made_) + 1);  // so that no classifier fails to come back
-            ++made_;
-            lock.unlock();
-            classifier = make();
-        } else {
-            classifier = std::move(idle_.back());
-            idle_.pop_back();
+        while (!classifier) {
+            changed_.wait(lock, [this] { return !idle_.empty() || made_ < most_; });
+            if (idle_.empty()) {
+                classifier = make(lock);
+            } else {
+                classifier = std::move(idle_.back());
+                idle_.pop_back();
+            }
         }
         return {classifier.release(),
                 [this](Classifier* back) { give_back(std::unique_ptr<Classifier>(back)); }};
     }
 
   private:
-    std::unique_ptr<Classifier> make() {
+    // Nothing when memory does not suffice for one more than there are: these go on alone.
+    std::unique_ptr<Classifier> make(std::unique_lock<std::mutex>& lock) {
+        idle_.reserve(static_cast<std::size_t>(made_) + 1);  // so that no classifier fails to come back
+        ++made_;
+        lock.unlock();
         try {
-            return factory_();
-        } catch (...) {  // ends the run; who waits must not wait for ever
-            const std::lock_guard lock(mutex_);
-            --made_;
-            changed_.notify_all();
+            auto classifier = factory_();
+            lock.lock();
+            return classifier;
+        } catch (const std::bad_alloc&) {
+            lock.lock();
+            give_up_one();
+            if (made_ == 0) {
+                throw;
+            }
+            most_ = made_;
+            if (on_fewer_) {
+                std::call_once(told_, on_fewer_);
+            }
+            return nullptr;
+        } catch (...) {
+            lock.lock();
+            give_up_one();
             throw;
         }
+    }
+
+    // Who waits must not wait for ever.
+    void give_up_one() {
+        --made_;
+        changed_.notify_all();
     }
 
     void give_back(std::unique_ptr<Classifier> classifier) {
@@ -64,7 +86,9 @@ class ClassifierPool {
     }
 
     ClassifierFactory factory_;
-    const int most_;
+    int most_;
+    std::function<void()> on_fewer_;
+    std::once_flag told_;
     std::mutex mutex_;
     std::condition_variable changed_;
     int made_ = 0;
@@ -243,7 +267,8 @@ Row scored_row(const Item& item, const Prepared& prepared, std::span<const float
 }  // namespace
 
 Work scoring_work(const ModelSpec& spec, ClassifierFactory factory, const ScoringOptions& options) {
-    auto pool = std::make_shared<ClassifierPool>(std::move(factory), options.classifiers);
+    auto pool = std::make_shared<ClassifierPool>(std::move(factory), options.classifiers,
+                                                 options.on_fewer_classifiers);
     auto batch_size = std::make_shared<BatchSize>(options.batch_size, options.on_smaller_batches);
     return [&spec, pool, batch_size, options](const std::vector<Item>& items) {
         std::vector<tl::expected<Prepared, Failure>> prepared;

@@ -1,10 +1,10 @@
 #include "skincheck/result.hpp"
 
+#include "result/number.hpp"
+
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
-#include <system_error>
 
 namespace skincheck {
 namespace {
@@ -53,16 +53,14 @@ std::optional<Status> parse_status(std::string_view text) {
 }
 
 std::optional<Shard> parse_shard(std::string_view text) {
-    Shard shard;
-    const char* end = text.data() + text.size();
-    const auto index = std::from_chars(text.data(), end, shard.index);
-    if (index.ec != std::errc() || index.ptr == end || *index.ptr != '/') {
+    const std::size_t slash = text.find('/');
+    if (slash == std::string_view::npos) {
         return std::nullopt;
     }
-    const auto count = std::from_chars(index.ptr + 1, end, shard.count);
-    const bool sound = count.ec == std::errc() && count.ptr == end && shard.index >= 1 &&
-                       shard.index <= shard.count && shard.count <= most_shards;
-    return sound ? std::optional(shard) : std::nullopt;
+    const auto index = number_in<std::uint64_t>(text.substr(0, slash));
+    const auto count = number_in<std::uint64_t>(text.substr(slash + 1));
+    const bool sound = index && count && *index >= 1 && *index <= *count && *count <= most_shards;
+    return sound ? std::optional(Shard{*index, *count}) : std::nullopt;
 }
 
 std::string to_string(const Shard& shard) {

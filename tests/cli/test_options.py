@@ -55,7 +55,7 @@ class CommandLine(SkincheckTest):
     def test_options_that_lack_their_value(self):
         for option in ("--output", "--format", "--jobs", "--model", "--files-from", "--device"):
             with self.subTest(option):
-                self.assert_fails_with(self.score("a.png", option), USAGE, option)
+                self.assert_fails_with(self.score("a.png", option), USAGE, option, "a value is missing")
 
     def test_empty_values(self):
         options = "--files-from --include --exclude --model --threshold --format --output --jobs --device "

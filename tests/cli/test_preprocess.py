@@ -313,17 +313,20 @@ class Failures(SkincheckTest):
         os.makedirs(self.path("out/closed"), 0o555)
         os.makedirs(self.path("out/folder.png.png"))
         os.mkfifo(self.path("out/fifo.png.png"))
+        self.write("elsewhere", "old")
+        os.symlink("../elsewhere", self.path("out/link.png.png"))
         self.write("out/file", "old")
-        bad = ["locked.png", "closed/a.png", "folder.png", "fifo.png", "file/a.png"]
+        bad = ["locked.png", "closed/a.png", "folder.png", "fifo.png", "link.png", "file/a.png"]
         for name in bad:
             self.write(name, png())
         result = self.preprocess(*bad, "a.png", "-o", "out", preexec_fn=powers)
         self.assertEqual(1, result.code, result)
         rows = csv_rows(result.stdout)
-        self.assertEqual(["io_error"] * 5 + ["ok"], [row["status"] for row in rows])
+        self.assertEqual(["io_error"] * 6 + ["ok"], [row["status"] for row in rows])
         for row in rows[:-1]:
             self.assertIn("its PNG cannot be written", row["error"])
         self.assertEqual(b"old", self.read("out/locked.png.png"))
+        self.assertEqual(b"old", self.read("elsewhere"))
 
     def test_a_full_disk_ends_the_run(self):
         def small_disk():

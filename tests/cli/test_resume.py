@@ -218,6 +218,22 @@ class GoingOn(ResumeTest):
         self.assertEqual(1, len(self.rows()))
 
 
+class Overlap(ResumeTest):
+    def test_a_run_without_it_does_not_replace_what_one_with_it_has_begun_meanwhile(self):
+        self.write("drop/a.png", png())
+        plain = self.start("-o", "r.csv", "-")
+        plain.feed("drop/a.png\n")
+        while not any(name.startswith(".r.csv.") for name in self.listing()):
+            time.sleep(0.01)
+        self.assert_ok(self.resume("drop"))
+        result = plain.finish()
+        self.assert_fails_with(result, 4, "r.csv", "--resume", ".r.csv.skincheck-")
+        self.assertEqual(["drop/a.png"], list(self.scores()))
+        kept = next(name for name in self.listing() if name.startswith(".r.csv."))
+        self.assertEqual(self.read("r.csv"), self.read(kept))
+        self.assertEqual(0, self.resume("drop").code)
+
+
 class Refusals(ResumeTest):
     def setUp(self):
         super().setUp()

@@ -176,6 +176,7 @@ TEST_CASE("other settings are told, with both values") {
     CHECK(open(folder / "o.csv")->agree(lengthy) == "its rows were made with another model");
     const Settings more{{"model", "m@1"}, {"precision", "fp32"}, {"threshold", "0.3"}};
     CHECK(open(folder / "o.csv")->agree(more) == "it was written by another version of skincheck");
+    CHECK(open(folder / "o.csv")->agree({settings[0]}) == "it was written by another version of skincheck");
 }
 
 TEST_CASE("starting over drops what is there, and a journal that SQLite was not done with") {

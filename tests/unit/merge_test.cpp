@@ -132,6 +132,7 @@ TEST_CASE("parts in any order are the rows of the whole in theirs") {
 TEST_CASE("parts that are missing, double or of another run are told") {
     const TemporaryFolder folder;
     const Strings files = write_parts(folder, 3, Format::csv);
+    CHECK(message({}) == "there are no parts");
     CHECK(message({files[0], files[2]}) == "part 2/3 is missing: nobody has item 2");
     CHECK(message({files[0], files[1], files[0], files[2]}).find("part 1/3") != std::string::npos);
     Provenance other = provenance({2, 3});

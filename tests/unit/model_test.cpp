@@ -280,6 +280,8 @@ TEST_CASE("values out of range are errors that name the field and what it wants"
         {"/format", "2", "format: 2 is not a whole number from 1 to 1"},
         {"/name", R"("a b")", R"(name: "a b" is not made of letters)"},
         {"/name", R"("")", R"(name: "" is not one line of text)"},
+        {"/description", R"("ends ")", R"(description: "ends " ends with a blank)"},
+        {"/description", "\"\xC2\x9B\"", "is not one line of text"},
         {"/description", R"("two\nlines")", R"(description: "two\nlines" is not one line of text)"},
         {"/sha256", R"("0123")", R"(sha256: "0123" is not 64 lower-case hexadecimal digits)"},
         {"/sha256", R"("0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef")", "sha256: "},
@@ -371,7 +373,10 @@ TEST_CASE("a package is read with its network, packed or not") {
     CHECK(plain.spec.name == "tiny-sigmoid");
     CHECK(plain.onnx == test::read_file(models + "tiny-sigmoid/model.onnx"));
     CHECK(plain.directory == models + "tiny-sigmoid");
-    CHECK(load_model(models + "tiny-packed").onnx == plain.onnx);
+    CHECK(plain.network == models + "tiny-sigmoid/model.onnx");
+    const Model packed = load_model(models + "tiny-packed");
+    CHECK(packed.onnx == plain.onnx);
+    CHECK(packed.network == models + "tiny-packed/model.onnx.zst");
     CHECK(load_model_spec(models + "tiny-softmax").output.classes.size() == 3);
 }
 

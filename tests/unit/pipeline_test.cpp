@@ -401,6 +401,58 @@ TEST_CASE("a batch for which memory does not suffice is halved until it does, an
     CHECK(made == 1);
 }
 
+TEST_CASE("where memory does not suffice for one more classifier, the others go on, and that is said once") {
+    std::atomic<int> left = 2;
+    class BusyUntilOneMoreIsWanted : public test::FakeClassifier {
+      public:
+        explicit BusyUntilOneMoreIsWanted(const std::atomic<int>& left) : left_(left) {}
+        cv::Mat classify(const cv::Mat& blob) override {
+            while (left_ >= 0) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            return FakeClassifier::classify(blob);
+        }
+
+      private:
+        const std::atomic<int>& left_;
+    };
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    int told = 0;
+    ScoringOptions options;
+    options.on_fewer_classifiers = [&] { ++told; };
+    const Work work = scoring_work(
+        spec,
+        [&] {
+            if (--left < 0) {
+                throw std::bad_alloc();
+            }
+            return std::make_unique<BusyUntilOneMoreIsWanted>(left);
+        },
+        options);
+    std::vector<std::jthread> workers;
+    std::atomic<int> scored = 0;
+    for (int worker = 0; worker < 6; ++worker) {
+        workers.emplace_back([&] {
+            for (int round = 0; round < 5; ++round) {
+                scored += work({{path, std::nullopt}}).front().score ? 1 : 0;
+            }
+        });
+    }
+    workers.clear();
+    CHECK(scored == 30);
+    CHECK(told == 1);
+}
+
+TEST_CASE("where memory does not suffice for a single classifier, the run ends") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.write("a.png", test::encode(test::draw_lesion(20, 20), ".png"));
+    const ModelSpec spec = tiny_spec();
+    const Work work = scoring_work(spec, []() -> std::unique_ptr<Classifier> { throw std::bad_alloc(); }, {});
+    CHECK_THROWS_AS(work({{path, std::nullopt}}), std::bad_alloc);
+}
+
 TEST_CASE("the others of a batch keep their scores when memory is short for one image, whatever the views") {
     class ShortOnce : public test::FakeClassifier {
       public:
