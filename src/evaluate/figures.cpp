@@ -81,7 +81,8 @@ void set_exact_interval(Figure& figure, std::size_t clusters) {
     figure.reason.clear();
 }
 
-// What is left of a variance that would be nothing if numbers had all their digits; of those that it is made of.
+// What is left of a variance that would be nothing if numbers had all their digits; of those that it is made
+// of.
 constexpr double rounded_off = 1e-12;
 
 const char* too_few(const Sample& sample) {
