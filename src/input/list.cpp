@@ -134,6 +134,7 @@ std::size_t List::find_end() {
         if (stray_nul || !entry(end).empty()) {
             return end;
         }
+        separator_seen_ = true;
         start_ = scanned_ = std::min(end + 1, buffer_.size());
     }
 }

@@ -101,6 +101,7 @@ class Lists(SkincheckTest):
     def test_a_byte_order_mark_of_windows(self):
         self.assert_statuses(self.score(stdin=b"\xef\xbb\xbfa.png\r\nb.png\r\n"), ("a.png", "ok"), ("b.png", "ok"))
         self.assert_statuses(self.score("-0", stdin=b"\xef\xbb\xbfa.png\0"), ("\ufeffa.png", "not_found"))
+        self.assert_statuses(self.score(stdin=b"\n\xef\xbb\xbfa.png\n"), ("\ufeffa.png", "not_found"))
 
     def test_an_empty_list_gives_the_header(self):
         self.assert_ok(self.score(stdin=b""), HEADER)
