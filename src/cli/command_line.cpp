@@ -6,6 +6,7 @@
 #include "cli/version.hpp"
 #include "result/descriptor.hpp"
 
+#include <CLI/CLI.hpp>
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>
 #include <sys/stat.h>
@@ -13,10 +14,23 @@
 
 #include <algorithm>
 #include <locale>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 namespace skincheck::cli {
 namespace {
+
+class HelpFormatter : public CLI::Formatter {
+  public:
+    explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(30); }
+    std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+        return usage_ + "\n";
+    }
+
+  private:
+    std::string usage_;
+};
 
 // CLI11 gives "--option=" the next argument as its value: with --output= that would be an image; and it takes
 // "--flag=no" for a flag that is not set.
@@ -148,6 +162,10 @@ void refuse_standard_input(const char* option, const std::string& file,
         throw Fatal(ExitCode::usage,
                     fmt::format("{} {} is what is read on standard input; name another file", option, file));
     }
+}
+
+void set_usage(CLI::App& app, std::string usage) {
+    app.formatter(std::make_shared<HelpFormatter>(std::move(usage)));
 }
 
 void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,

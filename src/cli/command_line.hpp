@@ -1,4 +1,5 @@
-// What the command lines of all commands share: CLI11, with our usage lines, messages and rules.
+// What the command lines of all commands share: CLI11, with our usage lines, messages and rules. CLI11 itself
+// is included where options are added: it takes longer to compile than all of ours.
 #pragma once
 
 #include "skincheck/result.hpp"
@@ -6,7 +7,6 @@
 #include "cli/options.hpp"
 #include "result/number.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <array>
@@ -14,6 +14,10 @@
 #include <string>
 #include <type_traits>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace skincheck::cli {
 
@@ -27,19 +31,6 @@ inline constexpr const char* merge_command = "merge";
 inline constexpr const char* model_command = "model";
 inline constexpr std::array commands = {preprocess_command, evaluate_command, merge_command, model_command};
 
-// CLI11 knows nothing of the paths, because it would read a name in square brackets as a list; so the usage
-// line is ours.
-class HelpFormatter : public CLI::Formatter {
-  public:
-    explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(30); }
-    std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
-        return usage_ + "\n";
-    }
-
-  private:
-    std::string usage_;
-};
-
 /// The whole of `text` as a number in [low, high]; Fatal (usage) otherwise.
 template <typename Number>
 Number parse_number(const std::string& text, const char* option, Number low, Number high) {
@@ -51,6 +42,10 @@ Number parse_number(const std::string& text, const char* option, Number low, Num
     }
     return *value;
 }
+
+/// What --help begins with. CLI11 knows nothing of the paths, because it would read a name in square brackets
+/// as a list; so the usage line is ours.
+void set_usage(CLI::App& app, std::string usage);
 
 /// An option that may be repeated.
 void add_list_option(CLI::App& app, const char* name, std::vector<std::string>& values,

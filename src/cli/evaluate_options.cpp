@@ -2,6 +2,7 @@
 
 #include "cli/command_line.hpp"
 
+#include <CLI/CLI.hpp>
 #include <boost/tokenizer.hpp>
 #include <fmt/format.h>
 
@@ -162,7 +163,7 @@ void check(const EvaluateCommandOptions& command) {
 
 std::string parse_evaluate(const std::vector<std::string>& arguments, EvaluateCommandOptions& command) {
     CLI::App app("", evaluate_command);
-    app.formatter(std::make_shared<HelpFormatter>(usage));
+    set_usage(app, usage);
     app.footer(
         "Exit codes: 0 done, 1 with --strict when rows stay out, 2 usage or unusable input,\n"
         "3 not enough memory, 4 output cannot be written. More: man skincheck-evaluate\n" +

@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/time.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -237,11 +238,11 @@ Invocation parse_preprocess(const std::vector<std::string>& arguments) {
     Invocation invocation;
     PreprocessOptions options;
     CLI::App app("", preprocess_command);
-    app.formatter(
-        std::make_shared<HelpFormatter>("Usage: skincheck preprocess --output DIR [OPTIONS] [PATH...]\n\n"
-                                        "Writes what the network would see of each image, before "
-                                        "normalisation, as PNG files under DIR, and a\n"
-                                        "CSV row (path,status,output,error) for each to standard output."));
+    set_usage(app,
+              "Usage: skincheck preprocess --output DIR [OPTIONS] [PATH...]\n\n"
+              "Writes what the network would see of each image, before "
+              "normalisation, as PNG files under DIR, and a\n"
+              "CSV row (path,status,output,error) for each to standard output.");
     add_input_options(app, options.common);
     add_running_options(app, options.common);
     app.add_option("-o,--output", options.output, "The folder for the PNG files; made if it is not there")
@@ -266,10 +267,11 @@ Invocation parse_merge(const std::vector<std::string>& arguments) {
     Invocation invocation;
     MergeOptions options;
     CLI::App app("", merge_command);
-    app.formatter(std::make_shared<HelpFormatter>(
+    set_usage(
+        app,
         "Usage: skincheck merge [OPTIONS] PART...\n\n"
         "Joins what runs with --shard 1/N to N/N wrote to what one run over all inputs would have written.\n"
-        "Refuses parts that are not whole, not of the same inputs or not of the same model."));
+        "Refuses parts that are not whole, not of the same inputs or not of the same model.");
     add_format_option(app, options.format,
                       "csv, json, jsonl or isic (default: by the ending of --output, else as the parts)");
     add_output_option(app, options.output, "when all is written");
@@ -295,10 +297,11 @@ Invocation parse_model(const std::vector<std::string>& arguments) {
     ModelCommandOptions options;
     std::vector<std::string> models;
     CLI::App app("", model_command);
-    app.formatter(std::make_shared<HelpFormatter>(
+    set_usage(
+        app,
         "Usage: skincheck model [OPTIONS] [DIR|NAME]\n\n"
         "Tells what a model is, checks its hash, and runs its self-test on each device of this machine.\n"
-        "Without DIR or NAME it is the model that scoring would use."));
+        "Without DIR or NAME it is the model that scoring would use.");
     invocation.text = parse(app, arguments, models);
     if (invocation.text.empty()) {
         refuse_empty_names(models);
@@ -317,20 +320,20 @@ Invocation parse_score(const std::vector<std::string>& arguments) {
     Invocation invocation;
     ScoreOptions options;
     CLI::App app;
-    app.formatter(std::make_shared<HelpFormatter>(
-        "Usage: skincheck [OPTIONS] [PATH...]\n"
-        "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
-        "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
-        "       skincheck merge [OPTIONS] PART...\n"
-        "       skincheck model [OPTIONS] [DIR|NAME]\n\n"
-        "Scores dermoscopic images for malignancy: one row for each input, "
-        "in the order of the inputs. PATH is an\n"
-        "image, or a directory that is searched for images, or '-' for a "
-        "list of paths on standard input, which is\n"
-        "also read when there is no PATH.\n\n"
-        "preprocess writes what the network sees, evaluate measures scores "
-        "against ground truth, merge joins the parts\n"
-        "of a run, model tells what a model is; each has a --help of its own."));
+    set_usage(app,
+              "Usage: skincheck [OPTIONS] [PATH...]\n"
+              "       skincheck preprocess --output DIR [OPTIONS] [PATH...]\n"
+              "       skincheck evaluate --truth FILE [OPTIONS] RESULTS [RESULTS]\n"
+              "       skincheck merge [OPTIONS] PART...\n"
+              "       skincheck model [OPTIONS] [DIR|NAME]\n\n"
+              "Scores dermoscopic images for malignancy: one row for each input, "
+              "in the order of the inputs. PATH is an\n"
+              "image, or a directory that is searched for images, or '-' for a "
+              "list of paths on standard input, which is\n"
+              "also read when there is no PATH.\n\n"
+              "preprocess writes what the network sees, evaluate measures scores "
+              "against ground truth, merge joins the parts\n"
+              "of a run, model tells what a model is; each has a --help of its own.");
     app.footer(fmt::format(
         "Exit codes: 0 all rows ok, 1 some inputs failed, 2 usage, 3 model or device unusable or\n"
         "memory too little, 4 output cannot be written, 129/130/143 interrupted. More: man skincheck\n{}",

@@ -28,6 +28,12 @@ def restart(text: str) -> tuple[int, int | None]:
     return positive(epochs), positive(side) if colon else None
 
 
+def zstd_level(text: str) -> int:
+    if not 1 <= int(text) <= 22:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to 22")
+    return int(text)
+
+
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("skincheck_training", description=__doc__)
     path = pathlib.Path
@@ -54,6 +60,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=whole, default=0, help="processes that load images; for a graphics card")
     parser.add_argument("--shrink-on-load", action="store_true",
                         help="large JPEGs are decoded at a fraction of their size, which is faster and moves scores a little")
+    parser.add_argument("--pack-level", type=zstd_level, default=package.PACK_LEVEL, metavar="LEVEL",
+                        help="of zstd: 3 packs the network in a second, a tenth larger; 19 (default) takes minutes")
     parser.add_argument("--name", default="skincheck-resnet50")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", type=path, help=f"default: {package.DEFAULT_LICENCE} beside the weights")
@@ -89,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
     }
     scores = options.work / "validation.csv"
     onnx = finish(spec, network, ready.goal, ready.task, ready.examples, options.weights, ready.terms.notice, scores)
-    package.write_package(options.package, spec, onnx, ready.terms)
+    package.write_package(options.package, spec, onnx, ready.terms, options.pack_level)
     print(f"{options.package}: validation AUC {spec['training']['validation']['auc']}, threshold {spec['threshold']}")
 
 

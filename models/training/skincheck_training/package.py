@@ -19,6 +19,7 @@ from .golden_cases import Candidate
 from .network import MEAN, STD
 
 LARGEST_MOVE = 0.002  # that folding and rounding may change in the score of any validation image or golden case
+PACK_LEVEL = 19  # of zstd; higher ones gain nothing
 DEFAULT_LICENCE = "LICENSE.uber-noncommercial"
 DEFAULT_LICENCE_TEXT = "non-commercial research use; see LICENSE.uber-noncommercial and the notice"
 NOTICE = """\
@@ -131,12 +132,12 @@ def golden_section(cases: list[Candidate], largest_move: float) -> dict:
     }
 
 
-def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms) -> None:
+def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms, level: int = PACK_LEVEL) -> None:
     """Replaces the package's files; each is whole at any moment, and model.json comes last."""
     import zstandard  # the one library that a machine that only learns (elsewhere.py) need not have
 
     spec = spec | {"sha256": hashlib.sha256(onnx).hexdigest()}
-    packed = zstandard.ZstdCompressor(level=19, write_content_size=True, write_checksum=True).compress(onnx)
+    packed = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=True).compress(onnx)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").unlink(missing_ok=True)  # it would be taken before the packed one
     files = {

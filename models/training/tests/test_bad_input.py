@@ -158,6 +158,11 @@ class BadInput(unittest.TestCase):
                 recipe.parse([option, "-1"])
             self.assertIn(f"{option}: -1 is not 0 or more", said.getvalue())
 
+    def test_a_level_that_zstd_does_not_have(self):
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+            recipe.parse(["--pack-level", "23"])
+        self.assertIn("--pack-level: 23 is not from 1 to 22", said.getvalue())
+
     def test_a_label_that_is_not_known(self):
         rows = [ROWS[0], ROWS[1].replace(",1,", ",bcc,")]
         self.refused(r"table\.csv:3: malignant is 'bcc', not 0 or 1", *rows)
