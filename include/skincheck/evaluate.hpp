@@ -83,7 +83,8 @@ struct Results {
     std::string file;
     std::string sha256;                ///< of the bytes that were read
     std::string model;                 ///< name@hash; empty when the file tells none
-    std::optional<double> threshold;   ///< nothing when the file tells none of the scores that were read
+    std::optional<double> threshold;   ///< nothing when the file tells none, or several, of these scores
+    bool several_thresholds = false;   ///< of different runs
     std::vector<std::string> classes;  ///< of a multi-class model
     std::vector<ResultCase> cases;     ///< those with a usable score, in the file's order, each id once
     std::unordered_set<std::string> left_out;  ///< ids of rows that are no case, for one of the faults
@@ -279,6 +280,7 @@ enum class ThresholdSource {
     given,       ///< EvaluateOptions::threshold
     of_results,  ///< Results::threshold
     assumed,     ///< neither tells one: 0.5
+    ambiguous,   ///< the results tell several: 0.5
 };
 
 /// One file of results against the truth.

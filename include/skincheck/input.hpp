@@ -81,6 +81,9 @@ class Source {
 
     /// Inputs so far that are left to a later run.
     virtual std::uint64_t left() const { return 0; }
+
+    /// Inputs so far that last changed before InputOptions::since.
+    virtual std::uint64_t older() const { return 0; }
 };
 
 /// A source that gives out some of the items of another one, and may change them.
@@ -90,6 +93,7 @@ class Selection : public Source {
     std::optional<Item> next() final;
     bool ready() final;
     std::uint64_t left() const override { return source_->left(); }
+    std::uint64_t older() const override { return source_->older(); }
 
   private:
     virtual bool takes(Item& item) = 0;  ///< whether to give it out; called once for each, in order

@@ -69,6 +69,8 @@ class Journal {
 };
 
 inline constexpr std::string_view journal_ending = ".skincheck";
+/// Of the file that SQLite keeps beside a journal while it writes, and that a kill leaves there.
+inline constexpr std::string_view rollback_ending = ".skincheck-journal";
 
 /// Whether a regular file is there that begins as a database does.
 bool is_journal(const std::string& path);
@@ -76,6 +78,9 @@ bool is_journal(const std::string& path);
 /// The journal's file for `output`: FILE.skincheck beside the file that its symbolic links lead to. Throws
 /// CannotWrite when they lead in a circle.
 std::string journal_path(const std::string& output);
+
+/// Whether a file has that name.
+bool has_journal(const std::string& output);
 
 /// The lock of an output's journal, whose file is made if it is not there, readable for its owner alone. It
 /// is held as long as this, or the journal that was opened with it, lives. A file that stayed empty is

@@ -103,8 +103,9 @@ struct Summary {
     std::array<std::uint64_t, status_count> by_status{};
     std::uint64_t used = 0;  ///< with a score or a file: ok, or truncated where the user wants these
     std::uint64_t benign = 0, malignant = 0;
-    std::uint64_t kept = 0;  ///< inputs whose rows an earlier run wrote; not among `rows`
-    std::uint64_t left = 0;  ///< inputs left to a later run, without a row
+    std::uint64_t kept = 0;   ///< inputs whose rows an earlier run wrote; not among `rows`
+    std::uint64_t left = 0;   ///< inputs left to a later run, without a row
+    std::uint64_t older = 0;  ///< inputs that --since leaves out
 
     void add(const Row& row);
     std::uint64_t count(Status status) const { return by_status[static_cast<std::size_t>(status)]; }

@@ -96,7 +96,7 @@ void refuse_output(const char* option, const std::string& file, bool resumed) {
         throw Fatal(ExitCode::usage,
                     fmt::format("{} -: this does not go to standard output; name a file", option));
     }
-    if (file.ends_with(journal_ending) || is_journal(file)) {
+    if (file.ends_with(journal_ending) || file.ends_with(rollback_ending) || is_journal(file)) {
         throw Fatal(ExitCode::usage,
                     fmt::format("{} {}: that is a journal of --resume, or the name of one; name another file",
                                 option, file));
@@ -106,7 +106,7 @@ void refuse_output(const char* option, const std::string& file, bool resumed) {
         if (lower.ends_with(extension)) {
             throw Fatal(ExitCode::usage,
                         fmt::format("{} {}: text does not go into a file with the name of an image; name "
-                                    "another one (.csv, .json, .jsonl, .html)",
+                                    "another file",
                                     option, file));
         }
     }
@@ -116,13 +116,12 @@ void refuse_output(const char* option, const std::string& file, bool resumed) {
                                 "replaced; name another file",
                                 option, file));
     }
-    struct stat status {};
-    if (!resumed && stat(journal_path(file).c_str(), &status) == 0) {
+    if (!resumed && has_journal(file)) {
         throw Fatal(
             ExitCode::usage,
-            fmt::format("{} {}: there is a journal of it, {}, and only --resume goes on with that (or "
-                        "starts over, with --force); name another file",
-                        option, file, journal_path(file)));
+            fmt::format(
+                "{} {}: its rows are those of runs with --resume, whose journal is {}; name another file",
+                option, file, journal_path(file)));
     }
 }
 
@@ -145,9 +144,9 @@ void refuse_same(const char* option, const std::string& file, const std::vector<
     };
     for (const std::string& other : others) {
         if (!file.empty() && !other.empty() && may_be_same(other) && whole(file) == whole(other)) {
-            throw Fatal(
-                ExitCode::usage,
-                fmt::format("{} {} is {}, which takes part already; name another file", option, file, other));
+            throw Fatal(ExitCode::usage,
+                        fmt::format("{} {} is {}, which this run reads or writes already; name another file",
+                                    option, file, other));
         }
     }
 }

@@ -121,6 +121,9 @@ void Console::summary(const Summary& summary, std::string_view done) {
     if (summary.left > 0) {
         line += fmt::format("; {} left for the next run", summary.left);
     }
+    if (summary.older > 0) {
+        line += fmt::format("; {} older than --since", summary.older);
+    }
     const double elapsed = seconds();
     note(fmt::format("{}; {:.1f} s, {:.1f}/s", line, elapsed, static_cast<double>(summary.rows) / elapsed));
 }

@@ -18,6 +18,11 @@ void warn(const Report& report, Console& console) {
         if (evaluation.threshold_source == ThresholdSource::assumed) {
             console.warn(fmt::format("{} tells no threshold of these scores: 0.5 is taken; give --threshold",
                                      evaluation.results_file));
+        } else if (evaluation.threshold_source == ThresholdSource::ambiguous) {
+            console.warn(
+                fmt::format("{} tells several thresholds, as rows of different runs do: 0.5 is taken; "
+                            "give --threshold",
+                            evaluation.results_file));
         }
     }
     if (const std::size_t rows = report.left_out(); rows > 0) {

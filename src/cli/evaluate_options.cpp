@@ -84,7 +84,7 @@ void add_figure_options(CLI::App& app, EvaluateCommandOptions& command) {
             [&](const std::string& t) { options.figures.min_tpr = parse_number(t, "--min-tpr", 0.0, 1.0); });
     add_lists(app, "--by", options.by, "COLUMN,...",
               "The same figures for each value: sex, age_approx, diagnosis ...", "Figures");
-    numbers("--bootstrap", "N", "Resamples for the intervals; 0: no intervals (default: 2000)",
+    numbers("--bootstrap", "N", "Resamples for the intervals; 0: DeLong's alone (default: 2000)",
             [&](const std::string& t) {
                 options.figures.bootstrap = parse_number(t, "--bootstrap", 0, 100'000);
             });

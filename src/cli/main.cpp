@@ -58,7 +58,11 @@ ExitCode run(const std::vector<std::string>& arguments) {
     }
     if (invocation.evaluate) {
         Console console(invocation.evaluate->verbosity, false);
-        return run_evaluate(*invocation.evaluate, console);
+        try {
+            return run_evaluate(*invocation.evaluate, console);
+        } catch (const std::bad_alloc&) {
+            throw Fatal(ExitCode::model, "not enough memory; use a smaller --bootstrap");
+        }
     }
     static Cancellation cancellation;
     if (invocation.merge) {
@@ -95,7 +99,7 @@ int main(int argc, char** argv) {
         console.error(fatal.what());
         return static_cast<int>(fatal.code());
     } catch (const std::bad_alloc&) {
-        console.error("not enough memory; use fewer --jobs, or a smaller --batch-size or --bootstrap");
+        console.error("not enough memory; use fewer --jobs or a smaller --batch-size");
         return static_cast<int>(ExitCode::model);
     } catch (const std::exception& error) {
         console.error(error.what());

@@ -127,6 +127,7 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
         }
         summary.kept = rows.kept();
         summary.left = changed + source->left();
+        summary.older = source->older();
         console.progress(summary, counter ? counter->total() : std::nullopt);
     };
     std::exception_ptr error;
@@ -137,6 +138,7 @@ ExitCode run(Rows& rows, const Work& work, std::string_view done, const CommonOp
     }
     summary.kept = rows.kept();
     summary.left = changed + source->left();
+    summary.older = source->older();
     const auto signal = caught_signal();  // one that comes later finds all rows done
     if (!output_failed) {
         end(rows, summary, !signal, error);

@@ -139,9 +139,7 @@ std::optional<JournalLock> lock_for(const ScoreOptions& options, const Cancellat
         throw Fatal(ExitCode::usage,
                     fmt::format("--resume: {} is no file that can be gone on with", options.output));
     }
-    // SQLite puts a file of its own beside the journal, NAME.skincheck-journal, and no name has more than 255
-    // bytes.
-    constexpr std::size_t longest_name = 255 - std::string_view(".skincheck-journal").size();
+    constexpr std::size_t longest_name = 255 - rollback_ending.size();  // no name has more bytes
     if (file.size() - (file.rfind('/') + 1) > longest_name) {
         throw Fatal(
             ExitCode::usage,
@@ -157,7 +155,7 @@ std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::stri
     if (journal->fresh() && stat(output.c_str(), &status) == 0 && status.st_size > 0) {
         throw Fatal(
             ExitCode::usage,
-            fmt::format("--resume: {} was not written with --resume, so nobody knows which content of the "
+            fmt::format("--resume: {} has no journal, or an empty one, so nobody knows which content of the "
                         "files its rows are of; name another --output, or replace it with --force",
                         output));
     }
@@ -272,8 +270,7 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
         destination = options.output.empty()
                           ? standard_output()
                           : atomic_file(options.output, [&options]() -> std::string {
-                                struct stat status {};
-                                return stat(journal_path(options.output).c_str(), &status) == 0
+                                return has_journal(options.output)
                                            ? "a run with --resume has begun on it meanwhile"
                                            : "";
                             });

@@ -106,9 +106,10 @@ Evaluation evaluate_one(const Truth& truth, const Results& results, const Prepar
     evaluation.results_sha256 = results.sha256;
     evaluation.model = results.model;
     evaluation.threshold = options.threshold.value_or(results.threshold.value_or(0.5));
-    evaluation.threshold_source = options.threshold   ? ThresholdSource::given
-                                  : results.threshold ? ThresholdSource::of_results
-                                                      : ThresholdSource::assumed;
+    evaluation.threshold_source = options.threshold            ? ThresholdSource::given
+                                  : results.threshold          ? ThresholdSource::of_results
+                                  : results.several_thresholds ? ThresholdSource::ambiguous
+                                                               : ThresholdSource::assumed;
     evaluation.cluster = prepared.cluster;
     evaluation.clusters = prepared.clusters;
     evaluation.figures = figures(joined.sample, evaluation.threshold, options.figures);

@@ -96,6 +96,8 @@ std::string source_text(ThresholdSource source) {
             return "given";
         case ThresholdSource::of_results:
             return "stored in the results";
+        case ThresholdSource::ambiguous:
+            return "assumed: none was given, and the results tell several";
         default:
             return "assumed: none was given, and the results tell none of these scores";
     }

@@ -87,7 +87,8 @@ Json object_of(const Evaluation& evaluation) {
                 {"results_sha256", text(evaluation.results_sha256)},
                 {"model", text(evaluation.model)},
                 {"threshold", evaluation.threshold},
-                {"threshold_assumed", evaluation.threshold_source == ThresholdSource::assumed},
+                {"threshold_assumed", evaluation.threshold_source == ThresholdSource::assumed ||
+                                          evaluation.threshold_source == ThresholdSource::ambiguous},
                 {"cluster", text(evaluation.cluster)},
                 {"clusters", evaluation.clusters},
                 {"figures", object_of(evaluation.figures)}};

@@ -88,6 +88,7 @@ Results ResultsCollector::finish(std::vector<std::string> classes) {
     if (thresholds_.size() == 1) {
         results_.threshold = *thresholds_.begin();
     } else {
+        results_.several_thresholds = !thresholds_.empty();
         for (const double threshold : thresholds_) {
             faults_.add("several thresholds", fmt::format("{}", threshold), false);
         }

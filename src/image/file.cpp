@@ -79,6 +79,9 @@ tl::unexpected<Failure> was_changed() {
 }  // namespace
 
 tl::expected<ImageFile, Failure> read_image_file(const std::string& path, std::uint64_t max_bytes) {
+    if (path.empty()) {
+        return image_failure(Status::not_found, "no such file: the path is empty");
+    }
     if (path.find('\0') != std::string::npos) {  // the system would open the file named up to the NUL
         return image_failure(Status::not_found, "no such file: a name cannot hold a NUL byte");
     }

@@ -28,6 +28,7 @@ class ChosenItems final : public Selection {
           cancellation_(cancellation) {}
 
     std::uint64_t left() const override { return left_; }
+    std::uint64_t older() const override { return older_; }
 
   private:
     bool takes(Item& item) override {
@@ -66,6 +67,7 @@ class ChosenItems final : public Selection {
         item.stamp = stamp_of(status);
         const std::int64_t modified = item.stamp->modified;
         if (since_ && modified < *since_) {
+            ++older_;
             return false;
         }
         const double age =
@@ -87,7 +89,7 @@ class ChosenItems final : public Selection {
     bool any_ = false;
     std::uint64_t number_ = 0;
     std::uint64_t digest_ = 0;
-    std::atomic<std::uint64_t> left_{0};
+    std::atomic<std::uint64_t> left_{0}, older_{0};
 };
 
 }  // namespace

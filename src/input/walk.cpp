@@ -119,7 +119,7 @@ std::optional<Item> Walk::next() {
     }
     if (!found_ && !cancellation_.requested()) {
         found_ = true;
-        warn_(fmt::format("no images in a folder that was named (searched for {}; see --include, --hidden)",
+        warn_(fmt::format("no images in a folder that was named (searched for {}; see --include, --exclude, --hidden)",
                           filter_.description()),
               root_);
     }

@@ -198,7 +198,7 @@ std::optional<std::string> SqliteJournal::agree(const Settings& settings) {
                 return fmt::format("its rows were made with another {}", name);
             }
             if (there != value) {
-                return fmt::format("its rows were made with {} {}, and this run has {}", name, there, value);
+                return fmt::format("its rows differ in {}: {} there, {} in this run", name, there, value);
             }
         }
         return std::nullopt;
@@ -351,6 +351,11 @@ bool is_journal(const std::string& path) {
 
 std::string journal_path(const std::string& output) {
     return resolve_links(output).append(journal_ending);
+}
+
+bool has_journal(const std::string& output) {
+    struct stat status {};
+    return stat(journal_path(output).c_str(), &status) == 0;
 }
 
 std::unique_ptr<Journal> open_journal(JournalLock lock, bool start_over) {

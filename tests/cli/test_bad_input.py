@@ -32,7 +32,7 @@ class OneByOne(SkincheckTest):
         self.check("a.png/b.png", "not_found")
 
     def test_an_empty_path_is_no_way_to_the_current_folder(self):
-        self.check("", "not_found")
+        self.check("", "not_found", "the path is empty")
 
     def test_the_whole_line_of_a_missing_file(self):
         result = self.score("gone.png")

@@ -118,14 +118,14 @@ class OutputFile(SkincheckTest):
     def test_what_is_read_is_not_replaced(self):
         self.write("notes.txt", "a.png\n")
         for arguments in (["a.png", "notes.txt", "-o", "notes.txt"], ["notes.txt", "-o", "./notes.txt"]):
-            self.assert_fails_with(self.score(*arguments), USAGE, "notes.txt", "takes part already")
+            self.assert_fails_with(self.score(*arguments), USAGE, "notes.txt", "reads or writes already")
         with open(self.path("notes.txt"), "rb") as file:
             result = self.score("-", "-o", "notes.txt", stdin=file)
         self.assert_fails_with(result, USAGE, "notes.txt", "standard input")
         self.assertEqual(b"a.png\n", self.read("notes.txt"))
         shutil.copytree(MODELS / "tiny-sigmoid", self.path("package"))
         result = self.run_skincheck("--model", "./package", "a.png", "-o", "package/model.json")
-        self.assert_fails_with(result, USAGE, "package/model.json", "takes part already")
+        self.assert_fails_with(result, USAGE, "package/model.json", "reads or writes already")
 
     def test_a_dash_is_no_file(self):
         self.write("key", "x" * 16)

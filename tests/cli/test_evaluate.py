@@ -143,6 +143,10 @@ class Input(EvaluateTest):
         result = self.evaluate(*arguments, "--score-column", "p_MEL")
         self.assertIn(b"tells no threshold of these scores: 0.5 is taken", result.stderr)
         self.assertIn("  threshold  0.5 (assumed", result.stdout.decode())
+        self.write("several.csv", self.read("stored.csv").replace(b"0.1,0.25", b"0.1,0.5"))
+        result = self.evaluate("--truth", "truth.csv", "several.csv", "--bootstrap", "0")
+        self.assertIn(b"several.csv tells several thresholds, as rows of different runs do: 0.5 is taken", result.stderr)
+        self.assertIn("0.5 (assumed: none was given, and the results tell several)\n", result.stdout.decode())
 
     def test_standard_input(self):
         found = self.figures("-", stdin=SCORES.encode())
@@ -212,14 +216,14 @@ class Input(EvaluateTest):
         arguments = ("--truth", "truth.csv", "--metadata", "more.csv", "scores.csv", "--strict", "--bootstrap", "0")
         result = self.evaluate(*arguments)
         self.assertEqual(0, result.code)
-        self.assertIn(b"tells no threshold of these scores: 0.5 is taken", result.stderr)
+        self.assertIn(b"tells several thresholds, as rows of different runs do: 0.5 is taken", result.stderr)
         self.assertIn("remarks on the results\n  2 several thresholds", result.stdout.decode())
         self.assertIn("remarks on the truth\n  3 no metadata: b, c, d", result.stdout.decode())
 
     def test_what_is_read_is_never_written(self):
         for option in ("--report", "-o"):
             for name in ("truth.csv", "./scores.csv"):
-                self.refused(2, "--(report|output) .* takes part already", "--truth", "truth.csv", "scores.csv", option, name)
+                self.refused(2, "--(report|output) .* reads or writes already", "--truth", "truth.csv", "scores.csv", option, name)
         self.assertEqual(TRUTH.encode(), self.read("truth.csv"))
 
     def test_ages_in_bands_with_some_unknown(self):
@@ -271,7 +275,7 @@ class Input(EvaluateTest):
         self.assertIn(b"female", result.stdout)
 
     def test_two_outputs_that_are_one_file(self):
-        self.refused(2, "--report ./new.txt is new.txt, which takes part", "--truth", "truth.csv", "scores.csv",
+        self.refused(2, "--report ./new.txt is new.txt, which this run reads or writes", "--truth", "truth.csv", "scores.csv",
                      "-o", "new.txt", "--report", "./new.txt")
         self.assertEqual(["scores.csv", "truth.csv"], self.listing())
 

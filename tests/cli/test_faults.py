@@ -372,6 +372,20 @@ class Memory(SkincheckTest):
                         seen.add("io_error")
         self.assertLessEqual({"ok", "io_error"}, seen)
 
+    def test_evaluate_says_what_takes_its_memory(self):
+        self.write("truth.csv", b"image,malignant\n" + b"".join(b"%d,%d\n" % (n, n % 2) for n in range(20)))
+        self.write("scores.csv", b"path,malignancy\n" + b"".join(b"%d.png,0.%02d\n" % (n, n * 7 % 20) for n in range(20)))
+        evaluate = ["evaluate", "--truth", "truth.csv", "scores.csv", "--threshold", "0.1", "--bootstrap", "100000"]
+        first = self.least_to_begin()
+        for mebibytes in range(first, first + 400, 4):
+            result = self.within(mebibytes, *evaluate)
+            if result.code == 0:
+                break
+            self.assertEqual((UNUSABLE, b""), (result.code, result.stdout))
+            said = result.stderr.decode()
+        self.assertEqual(0, result.code, said)
+        self.assertEqual("skincheck: error: not enough memory; use a smaller --bootstrap\n", said)
+
     def least_to_begin(self) -> int:
         """Below it the libraries cannot be loaded or set up, before there is a main()."""
         for mebibytes in range(32, 2000, 8):

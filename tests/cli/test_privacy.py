@@ -73,7 +73,7 @@ class Anonymised(SkincheckTest):
         self.write("other", "x" * 16)
         for key in (["--anonymise-paths", "other"], []):
             result = self.score(*key, "--resume", "-o", "r.csv", "drop")
-            self.assert_fails_with(result, 2, "its rows were made with names of the key")
+            self.assert_fails_with(result, 2, "its rows differ in names: of the key")
 
     def test_the_map(self):
         os.umask(0)
@@ -145,10 +145,10 @@ class Anonymised(SkincheckTest):
             (["--anonymise-paths", "none"], 2, "none"),
             (["--path-map", "map.csv"], 2, "--path-map goes with --anonymise-paths"),
             (["--anonymise-paths", "key", "--path-map", "no/map.csv"], 4, "no/map.csv"),
-            (["--anonymise-paths", "key", "--path-map", "r.csv", "-o", "r.csv"], 2, "takes part already"),
-            (["--anonymise-paths", "key", "--path-map", "./r.csv", "-o", "r.csv"], 2, "takes part already"),
-            (["--anonymise-paths", "key", "--path-map", "key"], 2, "takes part already"),
-            (["--anonymise-paths", "key", "-o", "key"], 2, "takes part already"),
+            (["--anonymise-paths", "key", "--path-map", "r.csv", "-o", "r.csv"], 2, "reads or writes already"),
+            (["--anonymise-paths", "key", "--path-map", "./r.csv", "-o", "r.csv"], 2, "reads or writes already"),
+            (["--anonymise-paths", "key", "--path-map", "key"], 2, "reads or writes already"),
+            (["--anonymise-paths", "key", "-o", "key"], 2, "reads or writes already"),
             (["--anonymise-paths", "-"], 2, "not read from standard input"),
             (["--anonymise-paths", "key", "--path-map", "link"], 4, "link: it is a symbolic link"),
             (["--anonymise-paths", "key", "--path-map", "key2"], 2, "key2: it holds something else than a map"),

@@ -275,7 +275,7 @@ class Refusals(ResumeTest):
             changed = database.execute("UPDATE settings SET value = 'fp16' WHERE name = 'precision'").rowcount
         database.close()
         self.assertEqual(1, changed)
-        self.assert_refuses(self.resume("drop"), "its rows were made with precision fp16, and this run has fp32")
+        self.assert_refuses(self.resume("drop"), "its rows differ in precision: fp16 there, fp32 in this run")
 
     def test_force_starts_over(self):
         self.resume("drop")
@@ -284,7 +284,7 @@ class Refusals(ResumeTest):
 
     def test_an_output_without_a_journal_is_not_replaced(self):
         self.write("r.csv", "somebody's work\n")
-        self.assert_refuses(self.resume("drop"), "r.csv was not written with --resume", "--force")
+        self.assert_refuses(self.resume("drop"), "r.csv has no journal, or an empty one", "--force")
         self.assertEqual(b"somebody's work\n", self.read("r.csv"))
         self.assertEqual(["drop", "r.csv"], self.listing())
         self.assert_ok(self.resume("drop", "--force"))
@@ -294,7 +294,7 @@ class Refusals(ResumeTest):
         self.resume("drop")
         before = self.read("r.csv")
         result = self.score("-o", "r.csv", "drop/0000.png")
-        self.assert_fails_with(result, 2, "r.csv.skincheck", "--resume", "--force")
+        self.assert_fails_with(result, 2, "its rows are those of runs with --resume", "r.csv.skincheck")
         self.assertEqual(before, self.read("r.csv"))
 
     def test_force_drops_nothing_before_the_new_run_is_sure_to_begin(self):
@@ -334,7 +334,7 @@ class Refusals(ResumeTest):
         self.assertEqual(0, self.run_skincheck("merge", "part.csv").code)
         evaluate = ["evaluate", "--truth", "truth.csv", "scores.csv", "--bootstrap", "0"]
         score = [f"--model={MODELS}/tiny-sigmoid", "drop"]
-        for name in ("r.csv.skincheck", "other.name", "r.csv", "link.csv"):
+        for name in ("r.csv.skincheck", "r.csv.skincheck-journal", "other.name", "r.csv", "link.csv"):
             for command in (
                 [*score, "-o", name],
                 [*score, "--anonymise-paths", "key", "--resume", "-o", "new.csv", "--path-map", name],
@@ -472,6 +472,8 @@ class Settling(ResumeTest):
             with self.subTest(time_):
                 rows = csv_rows(self.score("--since", time_, "drop").stdout)
                 self.assertEqual([f"drop/{name}.png" for name in names], [row["path"] for row in rows])
+        said = self.score("--since", "2001-09-10", "drop").stderr
+        self.assertRegex(said, rb"1 image: 1 scored .*, 0 failed; 1 older than --since; ")
 
     def test_since_is_local_time(self):
         os.utime(self.write("drop/old.png", png()), (1e9, 1e9))  # 01:46:40 UTC

@@ -70,7 +70,7 @@ class Joined(ShardsTest):
         result = self.score("--shard", "1/3", "--resume", "-o", "p1.csv", "drop")
         self.assert_fails_with(result, 2, "inputs are not those", "--force")
         result = self.score("--shard", "2/3", "--resume", "-o", "p1.csv", "drop")
-        self.assert_fails_with(result, 2, "shard 1/3", "2/3")
+        self.assert_fails_with(result, 2, "shard: 1/3", "2/3")
 
     def test_anonymised_parts(self):
         self.write("key", "k" * 32)
@@ -230,7 +230,7 @@ class Refused(ShardsTest):
                 self.assert_fails_with(result, USAGE, part, "a part must be a file")
         before = self.read(parts[0])
         for name in (parts[0], f"./{parts[0]}"):
-            self.assert_fails_with(self.merge("-o", name, *parts), USAGE, "takes part already")
+            self.assert_fails_with(self.merge("-o", name, *parts), USAGE, "reads or writes already")
         self.assertEqual(before, self.read(parts[0]))
 
     def test_what_is_no_part(self):

@@ -227,7 +227,8 @@ class Cron(DropFolderTest):
                 self.assertEqual(["a.jpg"], self.listing("drop"))
 
     def test_a_drop_folder_that_cannot_be_listed_is_told(self):
-        self.assertNotEqual(b"", self.example("cron-drop-folder", "nowhere", "state").stderr)
+        result = self.example("cron-drop-folder", "nowhere", "state")
+        self.assertEqual(Result(4, b"", b"cron-drop-folder: nowhere: no such folder, or no permission to enter it\n"), result)
         os.chmod(self.path("drop"), 0o300)
         self.addCleanup(os.chmod, self.path("drop"), 0o700)
         if os.access(self.path("drop"), os.R_OK):
@@ -392,6 +393,11 @@ class MoveDone(DropFolderTest):
         self.assertEqual(["model_error", "ok"], sorted(self.statuses("results.jsonl").values()))
         self.assertEqual(Result(0, b"", b""), self.move())
         self.assertEqual((["black.png"], ["white.png"]), (self.listing("done"), self.listing("failed")))
+
+    def test_results_that_are_not_there_are_told(self):
+        self.put(b"a.jpg")
+        result = self.example("move-done", "drop", "gone.jsonl", "done", "failed")
+        self.assertEqual(Result(4, b"", b"move-done: gone.jsonl: no such file, or no permission to read it\n"), result)
 
     def test_the_folders_may_be_named_by_way_of_others(self):
         self.put(b"a.jpg")
@@ -559,6 +565,10 @@ class Parallel(ShardsTest):
             self.assertEqual(self.whole(), self.read(f"it's {count}.csv"))
         self.assertEqual(0, self.shards("out.json", "2").code)
         self.assertEqual(self.whole("--format", "json"), self.read("out.json"))
+
+    def test_a_folder_that_is_not_there_is_told(self):
+        result = self.example("parallel-shards", "nowhere")
+        self.assertEqual(Result(4, b"", b"parallel-shards: nowhere: no such folder, or no permission to enter it\n"), result)
 
     def test_images_without_a_score_are_merged_and_told(self):
         self.put_bytes("bad.jpg", b"no image")

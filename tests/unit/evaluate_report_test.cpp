@@ -283,6 +283,7 @@ TEST_CASE("the page says the same of the threshold wherever it names it") {
     for (const auto& [source, words] :
          {std::pair(ThresholdSource::given, "given"),
           std::pair(ThresholdSource::of_results, "stored in the results"),
+          std::pair(ThresholdSource::ambiguous, "assumed: none was given, and the results tell several"),
           std::pair(ThresholdSource::assumed,
                     "assumed: none was given, and the results tell none of these scores")}) {
         report.evaluations[0].threshold_source = source;

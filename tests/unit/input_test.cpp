@@ -359,7 +359,7 @@ TEST_CASE("a folder argument without images gets one warning, an empty list none
     REQUIRE(reader.warnings.size() == 1);
     CHECK(reader.warnings[0] ==
           folder.path() +
-              ": no images in a folder that was named (searched for .jpg .png; see --include, --hidden)");
+              ": no images in a folder that was named (searched for .jpg .png; see --include, --exclude, --hidden)");
     Reader empty(list(folder.write("list", "")));
     CHECK(empty.paths().empty());
     CHECK(empty.warnings.empty());
