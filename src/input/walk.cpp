@@ -119,9 +119,11 @@ std::optional<Item> Walk::next() {
     }
     if (!found_ && !cancellation_.requested()) {
         found_ = true;
-        warn_(fmt::format("no images in a folder that was named (searched for {}; see --include, --exclude, --hidden)",
-                          filter_.description()),
-              root_);
+        warn_(
+            fmt::format(
+                "no images in a folder that was named (searched for {}; see --include, --exclude, --hidden)",
+                filter_.description()),
+            root_);
     }
     return std::nullopt;
 }

@@ -357,9 +357,9 @@ TEST_CASE("a folder argument without images gets one warning, an empty list none
     CHECK(reader.paths().empty());
     CHECK_FALSE(reader.source->next());
     REQUIRE(reader.warnings.size() == 1);
-    CHECK(reader.warnings[0] ==
-          folder.path() +
-              ": no images in a folder that was named (searched for .jpg .png; see --include, --exclude, --hidden)");
+    CHECK(reader.warnings[0] == folder.path() +
+                                    ": no images in a folder that was named (searched for .jpg .png; see "
+                                    "--include, --exclude, --hidden)");
     Reader empty(list(folder.write("list", "")));
     CHECK(empty.paths().empty());
     CHECK(empty.warnings.empty());

@@ -170,8 +170,7 @@ TEST_CASE("other settings are told, with both values") {
     open(folder / "o.csv")->agree(settings);
     CHECK(open(folder / "o.csv")->agree(settings) == std::nullopt);
     const Settings other{{"model", "m@1"}, {"threshold", "0.4"}};
-    CHECK(open(folder / "o.csv")->agree(other) ==
-          "its rows differ in threshold: 0.3 there, 0.4 in this run");
+    CHECK(open(folder / "o.csv")->agree(other) == "its rows differ in threshold: 0.3 there, 0.4 in this run");
     const Settings lengthy{{"model", std::string(100, 'x')}, {"threshold", "0.3"}};
     CHECK(open(folder / "o.csv")->agree(lengthy) == "its rows were made with another model");
     const Settings more{{"model", "m@1"}, {"precision", "fp32"}, {"threshold", "0.3"}};
