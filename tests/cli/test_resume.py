@@ -245,9 +245,9 @@ class Refusals(ResumeTest):
     def test_another_threshold_model_or_way_with_truncated_images(self):
         self.resume("drop")
         before = self.read("r.csv")
-        self.assert_refuses(self.resume("drop", "--threshold", "0.3"), "r.csv", "threshold 0.5", "0.3", "--force")
-        self.assert_refuses(self.resume("drop", model="tiny-softmax"), "model tiny-sigmoid@", "tiny-softmax@")
-        self.assert_refuses(self.resume("drop", "--allow-truncated"), "truncated images left out", "used")
+        self.assert_refuses(self.resume("drop", "--threshold", "0.3"), "r.csv", "threshold: 0.5", "0.3", "--force")
+        self.assert_refuses(self.resume("drop", model="tiny-softmax"), "model: tiny-sigmoid@", "tiny-softmax@")
+        self.assert_refuses(self.resume("drop", "--allow-truncated"), "truncated images: left out", "used")
         self.assertEqual(before, self.read("r.csv"))
         self.assert_ok(self.resume("drop"))
 
