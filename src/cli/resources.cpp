@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
-std::optional<std::uint64_t> number_in(const std::string& path) {
+std::optional<std::uint64_t> number_in_file(const std::string& path) {
     std::ifstream in(path);
     std::uint64_t value = 0;
     return in >> value ? std::optional(value) : std::nullopt;  // "max" is no number: no limit
@@ -61,8 +61,8 @@ ControlGroup read_control_group(const std::string& folder) {
     if (cpu >> quota >> period && period > 0) {
         group.cores = (quota + period - 1) / period;
     }
-    const auto limit = number_in(folder + "/memory.max");
-    const auto used = number_in(folder + "/memory.current");
+    const auto limit = number_in_file(folder + "/memory.max");
+    const auto used = number_in_file(folder + "/memory.current");
     if (limit && used) {
         // Files that were read count as used, and are given up when somebody needs the memory.
         const std::uint64_t held =

@@ -39,7 +39,7 @@ struct BmpHeader {
     }
 };
 
-BmpHeader read_header(Bytes bytes) {
+BmpHeader read_bmp_header(Bytes bytes) {
     BmpHeader header;
     header.data = number_at(bytes, 10, 4);
     header.header_size = number_at(bytes, file_header, 4);
@@ -160,7 +160,7 @@ Decoded decode_bmp(Bytes bytes, const ImageLimits& limits) {
     if (!holds(bytes, 0, std::uint64_t{file_header} + number_at(bytes, file_header, 4))) {
         return image_failure(Status::truncated, "the BMP ends within its header");
     }
-    const BmpHeader header = read_header(bytes);
+    const BmpHeader header = read_bmp_header(bytes);
     if (auto refused = check_image_size(header.width, header.height, limits)) {
         return tl::make_unexpected(*std::move(refused));
     }

@@ -24,7 +24,7 @@ struct WebpHeader {
 };
 
 /// Nothing when the first chunk is none of the three that may begin a file.
-std::optional<WebpHeader> read_header(Bytes bytes) {
+std::optional<WebpHeader> read_webp_header(Bytes bytes) {
     const auto kind = text_at(bytes, first_chunk, 4);
     if (kind == "VP8X") {
         return WebpHeader{number_at(bytes, 24, 3) + 1, number_at(bytes, 27, 3) + 1,
@@ -59,7 +59,7 @@ Decoded decode_webp(Bytes bytes, const ImageLimits& limits) {
     if (bytes.size() < smallest) {
         return image_failure(Status::truncated, cut);
     }
-    const auto header = read_header(bytes);
+    const auto header = read_webp_header(bytes);
     if (!header) {
         return image_failure(Status::corrupt, "the WebP has no header of a picture");
     }

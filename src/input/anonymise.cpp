@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t shortest_key = 16, longest_key = 4096;  // bytes
 
-[[noreturn]] void refuse(const std::string& file, const std::string& reason) {
+[[noreturn]] void refuse_key(const std::string& file, const std::string& reason) {
     throw Fatal(ExitCode::usage, fmt::format("the key in {}: {}; a file of {} to {} random bytes is needed",
                                              file, reason, shortest_key, longest_key));
 }
@@ -26,21 +26,21 @@ std::string read_key(const std::string& file) {
     std::string key(longest_key + 1, '\0');
     std::size_t size = 0;
     if (descriptor.get() < 0 && errno == ENOENT) {
-        refuse(file, fmt::format("no such file (`head -c 32 /dev/urandom > {}` makes one)", file));
+        refuse_key(file, fmt::format("no such file (`head -c 32 /dev/urandom > {}` makes one)", file));
     }
     if (descriptor.get() < 0) {
-        refuse(file, std::generic_category().message(errno));
+        refuse_key(file, std::generic_category().message(errno));
     }
     if (const int error = read_all(descriptor, key.data(), key.size(), size); error != 0) {
-        refuse(file, std::generic_category().message(error));
+        refuse_key(file, std::generic_category().message(error));
     }
     if (size > longest_key) {
-        refuse(file, fmt::format("it has more than {} bytes", longest_key));
+        refuse_key(file, fmt::format("it has more than {} bytes", longest_key));
     }
     key.resize(size);
     key.erase(key.find_last_not_of("\r\n") + 1);  // an editor adds them, `echo -n` does not
     if (key.size() < shortest_key) {
-        refuse(file, fmt::format("{} bytes can be guessed, it needs {}", key.size(), shortest_key));
+        refuse_key(file, fmt::format("{} bytes can be guessed, it needs {}", key.size(), shortest_key));
     }
     return key;
 }

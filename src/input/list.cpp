@@ -19,7 +19,7 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t longest_entry = std::size_t{1} << 20;
 
-[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
+[[noreturn]] void refuse_list(const std::string& name, const std::string& reason) {
     throw Fatal(ExitCode::usage, fmt::format("cannot read the list of paths in {}: {}", name, reason));
 }
 
@@ -95,14 +95,16 @@ std::optional<std::string> List::take() {
     const std::size_t end = find_end();
     if (end == std::string::npos) {
         if (overlong()) {
-            refuse(name_, by_line_
-                              ? "1 MiB without a line end; is it a list? (paths separated by NUL need --null)"
-                              : "1 MiB without a NUL; is it a list? (paths one a line need no --null)");
+            refuse_list(name_,
+                        by_line_
+                            ? "1 MiB without a line end; is it a list? (paths separated by NUL need --null)"
+                            : "1 MiB without a NUL; is it a list? (paths one a line need no --null)");
         }
         return std::nullopt;
     }
     if (by_line_ && end < buffer_.size() && buffer_[end] == '\0') {
-        refuse(name_, "it holds NUL bytes; paths separated by NUL need --null, anything else is no list");
+        refuse_list(name_,
+                    "it holds NUL bytes; paths separated by NUL need --null, anything else is no list");
     }
     std::string path(entry(end));
     if (end == buffer_.size() && !by_line_ && !separator_seen_ && path.find('\n') != std::string::npos) {
@@ -158,7 +160,7 @@ bool List::wait_for_bytes(int timeout) const {
     while (!cancellation_.requested()) {
         const int count = poll(fds.data(), fds.size(), timeout);
         if (count < 0 && errno != EINTR) {
-            refuse(name_, std::generic_category().message(errno));
+            refuse_list(name_, std::generic_category().message(errno));
         }
         if (count >= 0) {
             return fds[0].revents != 0 && !cancellation_.requested();
@@ -177,7 +179,7 @@ void List::read_bytes() {
     } else if (count == 0) {
         ended_ = true;
     } else if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) {
-        refuse(name_, std::generic_category().message(errno));
+        refuse_list(name_, std::generic_category().message(errno));
     }
 }
 
@@ -194,12 +196,12 @@ std::unique_ptr<Source> list_in_file(const std::string& path, char separator, co
     // noticed.
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        refuse(path, std::generic_category().message(errno));
+        refuse_list(path, std::generic_category().message(errno));
     }
     auto list = std::make_unique<List>(fd, path, separator, warn, cancellation);
     struct stat status {};
     if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
-        refuse(path, "it is a folder; name it as a PATH to score what is in it");
+        refuse_list(path, "it is a folder; name it as a PATH to score what is in it");
     }
     return list;
 }
