@@ -1,5 +1,5 @@
 // What the command lines of all commands share: CLI11, with our usage lines, messages and rules. CLI11 itself
-// is included where options are added: it takes longer to compile than all of ours.
+// is included where options are added, for it takes long to compile.
 #pragma once
 
 #include "skincheck/result.hpp"
