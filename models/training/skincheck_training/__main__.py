@@ -61,7 +61,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--shrink-on-load", action="store_true",
                         help="large JPEGs are decoded at a fraction of their size, which is faster and moves scores a little")
     parser.add_argument("--pack-level", type=zstd_level, default=package.PACK_LEVEL, metavar="LEVEL",
-                        help="of zstd: 3 packs the network in a second, a tenth larger; 19 (default) takes minutes")
+                        help="of zstd: 3 packs the network in a second, but larger; 19 (default) takes minutes")
     parser.add_argument("--name", default="skincheck-resnet50")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", type=path, help=f"default: {package.DEFAULT_LICENCE} beside the weights")
