@@ -12,6 +12,7 @@ find_package(tl-expected REQUIRED)
 find_package(SQLiteCpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 # libcsv and mustache bring neither CMake nor pkg-config files.
 find_path(CSV_INCLUDE_DIR csv.h REQUIRED)
 find_library(CSV_LIBRARY csv REQUIRED)
@@ -21,7 +22,8 @@ function(skincheck_link_dependencies target)
     target_link_libraries(${target}
         PUBLIC opencv_core tl::expected
         PRIVATE opencv_imgproc opencv_imgcodecs opencv_dnn opencv_photo fmt::fmt Boost::filesystem
-                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF SQLiteCpp PkgConfig::zstd ${CSV_LIBRARY})
+                nlohmann_json::nlohmann_json OpenSSL::Crypto JPEG::JPEG PNG::PNG TIFF::TIFF PkgConfig::webp SQLiteCpp
+                PkgConfig::zstd ${CSV_LIBRARY})
     # OpenCV's headers mix enumerations in arithmetic, which C++20 warns of.
     target_compile_options(${target} PUBLIC -Wno-deprecated-enum-enum-conversion)
     target_include_directories(${target} SYSTEM

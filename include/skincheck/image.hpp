@@ -39,7 +39,7 @@ struct Image {
 /// contains, never blocks on a FIFO, never writes to stderr.
 tl::expected<Image, Failure> load_image(const std::string& path, const LoadOptions& options);
 
-/// The file name extensions (lower case, with the dot) of the formats that this build decodes.
+/// The file name extensions (lower case, with the dot) of the formats that are decoded.
 std::vector<std::string> image_extensions();
 
 }  // namespace skincheck

@@ -15,6 +15,7 @@
 #include <png.h>
 #include <sys/utsname.h>
 #include <tiffio.h>
+#include <webp/decode.h>
 
 #include <cstdlib>
 #include <exception>
@@ -53,7 +54,8 @@ std::string value_in_file(const char* path, std::string_view key) {
     return value_of(file, key);
 }
 
-// OpenCV tells how it was built in lines such as "    WEBP:      /usr/lib/libwebp.so (ver encoder: 0x020f)".
+// OpenCV tells how it was built in lines such as "  Parallel framework:            TBB (ver 2021.8 interface
+// 12080)".
 std::string opencv_built_with(std::string_view key) {
     std::istringstream lines(cv::getBuildInformation());
     return value_of(lines, key);
@@ -77,9 +79,9 @@ std::string decoders() {
 #endif
     std::string tiff = TIFFGetVersion();  // "LIBTIFF, Version 4.5.0", and a copyright below
     tiff = tiff.substr(0, tiff.find('\n'));
-    const std::string webp = opencv_built_with("WEBP:");
-    return fmt::format("{}, libpng {}, {}, WebP {}", jpeg, png_get_libpng_ver(nullptr), tiff,
-                       webp.empty() ? "NO" : webp);
+    const auto webp = static_cast<unsigned>(WebPGetDecoderVersion());  // a byte for each of its three numbers
+    return fmt::format("{}, libpng {}, {}, libwebp {}.{}.{}", jpeg, png_get_libpng_ver(nullptr), tiff,
+                       webp >> 16U, webp >> 8U & 0xFFU, webp & 0xFFU);
 }
 
 // The library's own choice and its own reasons, so that nothing else is told here than a run would tell.

@@ -1,7 +1,5 @@
 #include "image/decode.hpp"
 
-#include "image/format.hpp"
-
 #include <boost/algorithm/string/case_conv.hpp>
 #include <fmt/format.h>
 
@@ -33,8 +31,7 @@ std::optional<Failure> check_image_size(std::uint64_t width, std::uint64_t heigh
 }
 
 Failure no_image() {
-    return {Status::unsupported,
-            fmt::format("not an image that this build reads ({})", image_format_names())};
+    return {Status::unsupported, "not an image that is read (JPEG, PNG, BMP, TIFF, WebP, DICOM)"};
 }
 
 // The words of libpng, zlib and libtiff. Not "Memory allocation of ... is beyond the ... limit", which is how

@@ -2,10 +2,7 @@
 
 #include "skincheck/image.hpp"
 
-#include <opencv2/core/utility.hpp>
-
 #include <algorithm>
-#include <sstream>
 #include <string_view>
 #include <vector>
 
@@ -43,7 +40,7 @@ std::optional<ImageFormat> sniff_image_format(Bytes start) {
             return ImageFormat::tiff;
         }
     }
-    if (decodes_webp() && text_at(start, 0, 4) == "RIFF" && text_at(start, 8, 4) == "WEBP") {
+    if (text_at(start, 0, 4) == "RIFF" && text_at(start, 8, 4) == "WEBP") {
         return ImageFormat::webp;
     }
     if (text_at(start, 128, 4) == "DICM") {
@@ -55,31 +52,9 @@ std::optional<ImageFormat> sniff_image_format(Bytes start) {
     return std::nullopt;
 }
 
-// cv::haveImageReader() would set up all decoders that OpenCV has, GDAL too, which opens files of its own.
-bool decodes_webp() {
-    static const bool answer = [] {
-        std::istringstream lines(cv::getBuildInformation());
-        for (std::string line; std::getline(lines, line);) {
-            if (line.find(" WEBP:") != std::string::npos) {
-                return line.find(" NO") == std::string::npos;
-            }
-        }
-        return false;
-    }();
-    return answer;
-}
-
-std::string image_format_names() {
-    return decodes_webp() ? "JPEG, PNG, BMP, TIFF, WebP, DICOM" : "JPEG, PNG, BMP, TIFF, DICOM";
-}
-
 std::vector<std::string> image_extensions() {
-    std::vector<std::string> all{".bmp",  ".dcm", ".dib", ".dicom", ".jfif", ".jpe",
-                                 ".jpeg", ".jpg", ".png", ".tif",   ".tiff"};
-    if (decodes_webp()) {
-        all.emplace_back(".webp");
-    }
-    return all;
+    return {".bmp",  ".dcm", ".dib", ".dicom", ".jfif", ".jpe",
+            ".jpeg", ".jpg", ".png", ".tif",   ".tiff", ".webp"};
 }
 
 }  // namespace skincheck

@@ -4,7 +4,6 @@
 #include "image/bytes.hpp"
 
 #include <optional>
-#include <string>
 
 namespace skincheck {
 
@@ -14,11 +13,5 @@ enum class ImageFormat { jpeg, png, bmp, tiff, webp, dicom };
 inline constexpr std::size_t sniff_size = 132;
 
 std::optional<ImageFormat> sniff_image_format(Bytes start);
-
-/// Whether the OpenCV that runs has WebP, the one format that is left to it.
-bool decodes_webp();
-
-/// The formats that this build reads, as words for a message: "JPEG, PNG, …".
-std::string image_format_names();
 
 }  // namespace skincheck

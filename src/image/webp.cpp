@@ -1,12 +1,13 @@
-// WebP: the container is checked here, the pixels are OpenCV's (libwebp's) work.
+// WebP by libwebp. Not by OpenCV, which tries every decoder that it has on a file that libwebp refuses: GDCM,
+// which takes any memory that such a file asks for, among them.
 #include "image/decode.hpp"
 #include "image/pixels.hpp"
 #include "image/tiff_header.hpp"
 
-#include <fmt/format.h>
-#include <opencv2/imgcodecs.hpp>
+#include <opencv2/core.hpp>
+#include <webp/decode.h>
 
-#include <limits>
+#include <stdexcept>
 
 namespace skincheck {
 
@@ -73,21 +74,34 @@ Decoded decode_webp(Bytes bytes, const ImageLimits& limits) {
     if (header->animated) {
         return image_failure(Status::unsupported, "an animated WebP; only still ones are read");
     }
-    if (said > std::numeric_limits<int>::max()) {  // what a matrix can hold
-        return image_failure(Status::too_large, "a WebP of more than 2 GiB");
-    }
     const Bytes container = bytes.first(static_cast<std::size_t>(said));
-    // OpenCV takes a matrix and promises in no type that it only reads it; it does.
-    const cv::Mat data(1, static_cast<int>(container.size()), CV_8UC1,
-                       const_cast<std::uint8_t*>(container.data()));
-    const cv::Mat decoded = cv::imdecode(data, cv::IMREAD_UNCHANGED);
-    const bool size_is_right =
-        decoded.cols == static_cast<int>(header->width) && decoded.rows == static_cast<int>(header->height);
-    if (!size_is_right || (decoded.type() != CV_8UC3 && decoded.type() != CV_8UC4)) {
+    WebPDecoderConfig config;
+    if (WebPInitDecoderConfig(&config) == 0) {  // the library is older than its header
+        throw std::runtime_error("libwebp is of another version than skincheck was built with");
+    }
+    VP8StatusCode status = WebPGetFeatures(container.data(), container.size(), &config.input);
+    if (status == VP8_STATUS_OK && (config.input.width != static_cast<int>(header->width) ||
+                                    config.input.height != static_cast<int>(header->height))) {
+        status = VP8_STATUS_BITSTREAM_ERROR;
+    }
+    cv::Mat pixels;
+    if (status == VP8_STATUS_OK) {
+        const bool alpha = config.input.has_alpha != 0;
+        pixels.create(config.input.height, config.input.width, alpha ? CV_8UC4 : CV_8UC3);
+        config.output.colorspace = alpha ? MODE_BGRA : MODE_BGR;
+        config.output.is_external_memory = 1;
+        config.output.u.RGBA = {pixels.data, static_cast<int>(pixels.step),
+                                pixels.total() * pixels.elemSize()};
+        status = WebPDecode(container.data(), container.size(), &config);
+    }
+    if (status == VP8_STATUS_OUT_OF_MEMORY) {
+        return tl::make_unexpected(out_of_memory());
+    }
+    if (status != VP8_STATUS_OK) {
         return image_failure(Status::corrupt, "the WebP is damaged");
     }
     return Image{
-        orient_image(decoded.channels() == 4 ? lay_over_white(decoded) : decoded, orientation_of(container)),
+        orient_image(pixels.channels() == 4 ? lay_over_white(pixels) : pixels, orientation_of(container)),
         false};
 }
 

@@ -8,7 +8,7 @@
 namespace skincheck {
 namespace {
 
-// Fixed, and not image_extensions(): what joins must not depend on how OpenCV was built.
+// More than image_extensions(): tables of ground truth name files of other formats too.
 constexpr std::array<std::string_view, 18> extensions{".jpg", ".jpeg", ".jpe", ".jfif", ".png",  ".webp",
                                                       ".tif", ".tiff", ".bmp", ".dib",  ".dcm",  ".dicom",
                                                       ".gif", ".jp2",  ".ppm", ".pgm",  ".heic", ".avif"};

@@ -174,7 +174,7 @@ class CommandLine(SkincheckTest):
                 ("build", r"[A-Za-z]+ \d+\.\d+"),
                 ("OpenCV", r"\d+\.\d+\.\d+"),
                 ("devices", r"cpu opencv fp32"),
-                ("decoders", r"libjpeg\S* \d.*, libpng \d.*, LIBTIFF, Version \d.*, WebP "),
+                ("decoders", r"libjpeg\S* \d.*, libpng \d.*, LIBTIFF, Version \d.*, libwebp \d"),
                 ("processor", r"\d+ cores .* OpenCV uses \S"),
                 ("system", r"Linux .* glibc \d"),
                 ("model path", r"not set"),

@@ -249,6 +249,7 @@ void write_others(const Seeds& seeds, const cv::Mat& lesion) {
     seeds.write("cut.dcm", plain.substr(0, 300));
     seeds.write("implicit_ybr.dcm", test::write_dicom(lesion, {false, "YBR_FULL", 8, 1}));
     seeds.write("grey.dcm", test::write_dicom(grey_of(lesion), {true, "MONOCHROME1"}));
+    seeds.write("webp_and.dcm", test::behind_webp_header(plain));
     seeds.write("jpeg.dcm", test::write_dicom(lesion, {true, "YBR_FULL_422", 8, 0, jpeg}));
 }
 

@@ -170,6 +170,13 @@ std::string add_exif_to_webp(const std::string& webp, int width, int height, int
     return "RIFF" + number(static_cast<std::uint32_t>(content.size()), 4) + content;
 }
 
+std::string behind_webp_header(const std::string& other) {
+    const std::string frame = std::string(3, '\0') + "\x9D\x01\x2A" + number(64, 2) + number(64, 2);
+    const std::string header = "RIFF" + number(static_cast<std::uint32_t>(other.size() - 8), 4) + "WEBPVP8 " +
+                               number(0xFFFFFFF0, 4) + frame;
+    return header + other.substr(header.size());
+}
+
 std::string png_chunk(const std::string& name, const std::string& data) {
     return number(static_cast<std::uint32_t>(data.size()), 4, Order::big) + name + data +
            number(crc32(name + data), 4, Order::big);

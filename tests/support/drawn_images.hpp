@@ -44,6 +44,10 @@ std::string add_exif_to_jpeg(const std::string& jpeg, int orientation, Order ord
 std::string add_exif_to_png(const std::string& png, int orientation);
 std::string add_exif_to_webp(const std::string& webp, int width, int height, int orientation);
 
+/// A WebP's header of 64x64 pixels over the start of another file: skincheck takes it, libwebp refuses it,
+/// because its chunk is larger than the file.
+std::string behind_webp_header(const std::string& other);
+
 struct PngLayout {
     int width = 0, height = 0, bits = 8;
     int colour = 2;            ///< IHDR's colour type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA

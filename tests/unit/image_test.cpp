@@ -1065,6 +1065,18 @@ TEST_CASE("floating-point TIFF and animated WebP are said to be unsupported") {
     CHECK(status_of(patch(webp, 20, "\x02")) == Status::unsupported);
 }
 
+// OpenCV's decoders, which are asked one after the other, would give it to GDCM: lines on stderr, and memory
+// as the file says.
+TEST_CASE("a damaged WebP is one, also when it could be a DICOM") {
+    const test::TemporaryFolder folder;
+    CapturedStderr captured(folder);
+    const auto image = load(test::behind_webp_header(test::write_dicom(letters(), {})));
+    CHECK(captured.stop() == "");
+    REQUIRE_FALSE(image.has_value());
+    CHECK(image.error().status == Status::corrupt);
+    CHECK(image.error().message == "the WebP is damaged");
+}
+
 TEST_CASE("a file that was changed centuries from now, or ago") {
     const auto modified = [](std::int64_t year) {
         struct stat status {};
@@ -1078,10 +1090,9 @@ TEST_CASE("a file that was changed centuries from now, or ago") {
 
 TEST_CASE("the extensions that a directory is searched for") {
     const auto all = image_extensions();
-    for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".dcm"}) {
+    for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".dcm", ".webp"}) {
         CHECK(std::count(all.begin(), all.end(), extension) == 1);
     }
-    CHECK(std::count(all.begin(), all.end(), ".webp") == (decodes_webp() ? 1 : 0));
 }
 
 TEST_CASE("a JPEG that is larger than needed comes at a half, a quarter or an eighth") {
