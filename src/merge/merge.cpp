@@ -21,10 +21,14 @@ using PartsByIndex = std::map<std::uint64_t, const Part*>;
 /// The parts that have rows; the others are those that no item was left for.
 PartsByIndex check_parts(const std::vector<Part>& parts) {
     PartsByIndex found;
+    const Part* known = &parts.front();
     for (const Part& part : parts) {
-        if (const auto difference = parts.front().facts.difference(part.facts)) {
-            refuse(fmt::format("{} and {} differ in their {}: they are not parts of one run",
-                               parts.front().file, part.file, *difference));
+        if (const auto difference = known->facts.difference(part.facts)) {
+            refuse(fmt::format("{} and {} differ in their {}: they are not parts of one run", known->file,
+                               part.file, *difference));
+        }
+        if (!known->shard) {  // without a row it may tell neither model nor threshold
+            known = &part;
         }
         if (!part.shard) {
             continue;

@@ -151,7 +151,7 @@ void PartReader::set(Row& row, std::string_view name, const std::string& text) {
     } else if (name == "error") {
         row.error = text;
     } else if (name == item_field) {
-        row.number = need(number_in<std::uint64_t>(text), name, text);
+        row.number = static_cast<std::uint64_t>(need(number_in<std::int64_t>(text), name, text));
     } else if (name == inputs_field) {
         row.digest = need(number_in<std::uint64_t>(text, 16), name, text);
     } else if (!set_fact(name, text) && !set_score(row, name, text)) {

@@ -112,6 +112,16 @@ class Refused(ShardsTest):
         self.score("--shard", "2/3", "-o", "n.csv", "drop")
         self.assert_refuses([one, "n.csv"], "one of 2 parts", "one of 3")
 
+    def test_parts_of_different_runs_beside_one_without_a_row(self):
+        """It may tell neither model nor threshold, and all others are held against each other all the same."""
+        for ending in ("csv", "jsonl", "json"):
+            with self.subTest(ending):
+                one, two, *empty = self.score_parts(7, ending=ending)
+                self.score("--shard", "2/7", "-o", two, "--threshold", "0.3", "drop")
+                self.assert_refuses([*reversed(empty), one, two], two, "threshold")
+                self.score("--shard", "2/7", "-o", two, "drop", model="tiny-softmax")
+                self.assert_refuses([*reversed(empty), one, two], two, "model")
+
     def test_parts_of_different_inputs(self):
         for change in (lambda: self.write("drop/00.png", png()), lambda: os.remove(self.path("drop/0.png"))):
             one = "p1.csv"
@@ -160,6 +170,7 @@ class Refused(ShardsTest):
             ("2/2,2,", "2/2,3,"),
             ("2/2,2,", "2/2,12,"),
             ("2/2,2,", "2/2,0,"),
+            ("2/2,2,", f"2/2,{2**63},"),
             (",benign,0.5,", ",,0.5,"),
             ("0.148047", "1.148047"),
             ("0.148047", "0.648047"),
