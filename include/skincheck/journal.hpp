@@ -21,9 +21,9 @@ namespace skincheck {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 /// Rows by their number, in an SQLite database. They are written through to the disk about once a second and
-/// by commit(); a kill or a power cut loses what came after, and never a part of a row. May be used by
-/// several threads. Throws CannotWrite when the disk does not take what it should, and Fatal (output) when
-/// the file is damaged.
+/// by commit(); a kill or a power cut loses what came after, and never a part of a row. Where neither a row
+/// nor commit() came, and none before, its file goes with it. May be used by several threads. Throws
+/// CannotWrite when the disk does not take what it should, and Fatal (output) when the file is damaged.
 class Journal {
   public:
     virtual ~Journal() = default;

@@ -1,5 +1,7 @@
 #include "cli/rows.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace skincheck::cli {
@@ -44,26 +46,38 @@ std::string_view StreamedRows::interrupted(const Summary& summary) const {
 }
 
 std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
-    return resume_from(std::move(source), journal_, kept_);
+    if (held_.to_start_over) {
+        held_.journal = open_journal(*std::exchange(held_.to_start_over, std::nullopt), true);
+    }
+    if (const auto difference = held_.journal->agree(settings_)) {
+        throw Fatal(
+            ExitCode::usage,
+            fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
+                        output_, *difference));
+    }
+    return resume_from(std::move(source), *held_.journal, kept_);
 }
 
 void JournaledRows::write(const Row& row) {
     if (!std::exchange(device_added_, true)) {
-        journal_.add_device({provenance_.device, provenance_.engine});
+        held_.journal->add_device({provenance_.device, provenance_.engine});
     }
-    journal_.put(row, true);
+    held_.journal->put(row, true);
 }
 
 void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
+    Journal& journal = *held_.journal;
     if (complete) {
-        journal_.forget_directories();
+        journal.forget_directories();
+    } else if (journal.empty()) {
+        return;
     }
-    journal_.commit();
-    if (!complete && (whole_only_ || journal_.empty())) {
+    journal.commit();
+    if (!complete && whole_only_) {
         return;
     }
     Provenance provenance = provenance_;
-    if (const auto devices = journal_.devices(); !devices.empty()) {
+    if (const auto devices = journal.devices(); !devices.empty()) {
         std::vector<std::string> names, engines;
         for (const Journal::Device& device : devices) {
             names.push_back(device.name);
@@ -72,7 +86,7 @@ void JournaledRows::end(const Summary& /*of this run*/, bool complete) {
         provenance.device = joined_names(names);
         provenance.engine = joined_names(engines);
     }
-    write_rows(journal_, format_, std::move(provenance), *atomic_file(output_));
+    write_rows(journal, format_, std::move(provenance), *atomic_file(output_));
 }
 
 std::string_view JournaledRows::interrupted(const Summary& /*summary*/) const {

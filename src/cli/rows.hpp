@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,27 +40,38 @@ class StreamedRows final : public Rows {
     const bool whole_only_;
 };
 
+/// With --resume the output's journal; one that is to start over is locked only, until another run's input is
+/// open, whose rows take the place of those that are dropped.
+struct HeldJournal {
+    std::optional<JournalLock> to_start_over;
+    std::unique_ptr<Journal> journal;  ///< nothing before that
+};
+
 /// Rows that a journal keeps; at the end of each run, all of them are written to `output` anew, with all
 /// devices and engines that computed them in the provenance. With `whole_only` that waits for a run that is
 /// complete.
 class JournaledRows final : public Rows {
   public:
-    JournaledRows(Journal& journal, std::string output, Format format, Provenance provenance, bool whole_only)
-        : journal_(journal),
+    JournaledRows(HeldJournal held, Settings settings, std::string output, Format format,
+                  Provenance provenance, bool whole_only)
+        : held_(std::move(held)),
+          settings_(std::move(settings)),
           output_(std::move(output)),
           format_(format),
           provenance_(std::move(provenance)),
           whole_only_(whole_only) {}
 
+    /// Throws Fatal (usage) when the journal's rows were made with other settings.
     std::unique_ptr<Source> begin(std::unique_ptr<Source> source) override;
-    void searched(const std::string& directory) override { journal_.searched(directory); }
+    void searched(const std::string& directory) override { held_.journal->searched(directory); }
     void write(const Row& row) override;
     void end(const Summary& summary, bool complete) override;
     std::string_view interrupted(const Summary& summary) const override;
     std::uint64_t kept() const override { return kept_; }
 
   private:
-    Journal& journal_;
+    HeldJournal held_;
+    const Settings settings_;
     const std::string output_;
     const Format format_;
     const Provenance provenance_;

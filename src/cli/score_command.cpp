@@ -163,22 +163,17 @@ std::unique_ptr<Journal> journal_to_go_on_with(JournalLock lock, const std::stri
 }
 
 // Without a journal the rows go out to the destination as they come.
-std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, Journal* journal,
+std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& provenance, HeldJournal held,
                                std::unique_ptr<Destination> destination, std::unique_ptr<PathMap> map) {
     const Format format = options.format.value_or(Format::csv);
     const bool whole_only = provenance.shard && !options.output.empty();
     std::unique_ptr<Rows> rows;
-    if (journal == nullptr) {
+    if (!options.resume) {
         auto writer = make_writer(format, provenance, *destination);
         rows = std::make_unique<StreamedRows>(std::move(destination), std::move(writer), whole_only);
     } else {
-        if (const auto difference = journal->agree(settings_of(options, provenance))) {
-            throw Fatal(
-                ExitCode::usage,
-                fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
-                            options.output, *difference));
-        }
-        rows = std::make_unique<JournaledRows>(*journal, options.output, format, provenance, whole_only);
+        rows = std::make_unique<JournaledRows>(std::move(held), settings_of(options, provenance),
+                                               options.output, format, provenance, whole_only);
     }
     if (map) {
         rows = std::make_unique<MappedRows>(std::move(rows), std::move(map));
@@ -186,31 +181,24 @@ std::unique_ptr<Rows> rows_for(const ScoreOptions& options, const Provenance& pr
     return rows;
 }
 
-// With --resume the output's journal; one that is to start over is locked only, until its rows have another
-// run to take their place.
-struct Held {
-    std::optional<JournalLock> lock;
-    std::unique_ptr<Journal> journal;
-};
-
 // Before the model is loaded, for there may be nothing to do: nothing when another run writes this output.
-std::optional<Held> hold_output(const ScoreOptions& options, Console& console,
-                                const Cancellation& cancellation) {
+std::optional<HeldJournal> hold_output(const ScoreOptions& options, Console& console,
+                                       const Cancellation& cancellation) {
     if (!options.resume) {
-        return Held{};
+        return HeldJournal{};
     }
-    Held held{lock_for(options, cancellation), nullptr};
+    std::optional<JournalLock> lock = lock_for(options, cancellation);
     if (cancellation.requested()) {
         throw Fatal(ExitCode::interrupted, "interrupted before the first image");
     }
-    if (!held.lock) {
+    if (!lock) {
         console.note(fmt::format("another run is writing {}: this one leaves it the work", options.output));
         return std::nullopt;
     }
-    if (!options.start_over) {
-        held.journal = journal_to_go_on_with(std::move(*held.lock), options.output);
+    if (options.start_over) {
+        return HeldJournal{std::move(lock), nullptr};
     }
-    return held;
+    return HeldJournal{std::nullopt, journal_to_go_on_with(std::move(*lock), options.output)};
 }
 
 double threshold_of(const ScoreOptions& options, const ModelSpec& spec) {
@@ -240,7 +228,7 @@ Parallelism parallelism_of(const ScoreOptions& options, const Model& model, cons
 }  // namespace
 
 ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& cancellation) {
-    std::optional<Held> held = hold_output(options, console, cancellation);
+    std::optional<HeldJournal> held = hold_output(options, console, cancellation);
     if (!held) {
         return ExitCode::ok;
     }
@@ -276,14 +264,11 @@ ExitCode run_score(const ScoreOptions& options, Console& console, Cancellation& 
                             });
     }
     auto map = options.path_map.empty() ? nullptr : std::make_unique<PathMap>(options.path_map);
-    if (options.start_over) {  // only now is it sure that another one takes the place of what is dropped
-        held->journal = open_journal(std::move(*held->lock), true);
-    }
     const auto rows = rows_for(options,
                                {target.device.name(), std::string(to_string(target.engine)),
                                 std::string(to_string(target.precision)), model.spec, threshold,
                                 options.views, options.common.input.shard},
-                               held->journal.get(), std::move(destination), std::move(map));
+                               *std::move(held), std::move(destination), std::move(map));
     console.detail(
         fmt::format("model {} from {}, {}, threshold {}, views {}, jobs {}, networks {}, batch size {}",
                     model.spec.id(), model.directory, target.name(), threshold, options.views,

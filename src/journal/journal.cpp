@@ -48,6 +48,7 @@ class SqliteJournal final : public Journal {
         database_.exec("BEGIN");
         next_ =
             from_database(database_.execAndGet("SELECT coalesce(max(number), 0) FROM rows").getInt64()) + 1;
+        settled_ = stored_settings().has_value();
         if (!file_.empty()) {
             try {
                 flusher_ = std::jthread([this](const std::stop_token& stop) { flush_in_time(stop); });
@@ -62,7 +63,7 @@ class SqliteJournal final : public Journal {
             flusher_.join();
         }
         try {
-            const bool unused = !stored_settings() && has_no_rows();
+            const bool unused = has_no_rows() && !settled_;
             if (sqlite3_get_autocommit(database_.getHandle()) == 0) {
                 database_.exec("COMMIT");
             }
@@ -108,6 +109,7 @@ class SqliteJournal final : public Journal {
     std::mutex mutex_;
     std::optional<SQLite::Statement> put_, insert_, met_, meet_, by_path_, by_number_, search_;
     std::uint64_t next_ = 1;
+    bool settled_ = false;  // its settings stay, also without a row: of an earlier run, or by commit()
     Clock::time_point flushed_ = Clock::now();
     bool written_ = false;             // since then
     std::exception_ptr flush_failed_;  // of the thread below, for whoever comes next
@@ -172,7 +174,8 @@ std::optional<Settings> SqliteJournal::stored_settings() {
 std::optional<std::string> SqliteJournal::agree(const Settings& settings) {
     return guarded([&]() -> std::optional<std::string> {
         const std::optional<Settings> found = stored_settings();
-        if (!found) {
+        if (!found || has_no_rows()) {
+            database_.exec("DELETE FROM settings; DELETE FROM devices");
             SQLite::Statement insert(database_, "INSERT INTO settings(name, value) VALUES (?, ?)");
             for (const auto& [name, value] : settings) {
                 insert.reset();
@@ -180,7 +183,6 @@ std::optional<std::string> SqliteJournal::agree(const Settings& settings) {
                 insert.bind(2, value);
                 insert.exec();
             }
-            flush();
             return std::nullopt;
         }
         constexpr const char* other_version = "it was written by another version of skincheck";
@@ -318,7 +320,10 @@ std::vector<Journal::Device> SqliteJournal::devices() {
 }
 
 void SqliteJournal::commit() {
-    guarded([this] { flush(); });
+    guarded([this] {
+        flush();
+        settled_ = true;
+    });
 }
 
 bool SqliteJournal::has_no_rows() {

@@ -304,13 +304,36 @@ class Refusals(ResumeTest):
         self.write("key", "x" * 16)
         no_map = [f"--model={MODELS}/tiny-sigmoid", "--anonymise-paths", "key", "--path-map", "no/map.csv"]
         no_card = ["--device", "cuda", f"--model={MODELS}/tiny-sigmoid"]
-        for arguments, code in ((no_card, 3), (["--model=gone/"], 3), (["--tta", "3"], 2), (no_map, 4)):
+        no_list = [f"--model={MODELS}/tiny-sigmoid", "--files-from", "gone.txt"]
+        no_glob = [f"--model={MODELS}/tiny-sigmoid", "--include", "x/"]
+        for arguments, code in (
+            (no_card, 3),
+            (["--model=gone/"], 3),
+            (["--tta", "3"], 2),
+            (no_map, 4),
+            (no_list, 2),
+            (no_glob, 2),
+        ):
             with self.subTest(arguments):
                 result = self.run_skincheck("--resume", "--force", "-o", "r.csv", *arguments, "drop")
                 self.assertEqual(code, result.code, result)
                 self.assertEqual(before, self.read("r.csv.skincheck"))
         self.assertEqual(3, self.score("--resume", "--force", "-o", "new.csv", "--device", "cuda", "drop").code)
         self.assertEqual(["drop", "key", "r.csv", "r.csv.skincheck"], self.listing())
+
+    def test_a_run_that_ends_before_its_first_row_leaves_nothing(self):
+        for list_of_paths in ("gone.txt", "torn.txt"):
+            self.write("torn.txt", b"\0\n")
+            with self.subTest(list_of_paths):
+                self.assert_refuses(self.resume("--files-from", list_of_paths), list_of_paths)
+                self.assertEqual(["drop", "torn.txt"], self.listing())
+        self.assert_ok(self.resume("--threshold", "0.2", "drop"))
+
+    def test_settings_count_from_the_first_row_on(self):
+        os.mkdir(self.path("none"))
+        self.assert_ok(self.resume("none"))
+        self.assert_ok(self.resume("--threshold", "0.2", "drop"))
+        self.assert_refuses(self.resume("drop"), "threshold: 0.2 there, 0.5 in this run")
 
     def test_a_name_that_leaves_no_room_for_the_journals(self):
         self.write("a.png", png())

@@ -167,9 +167,14 @@ TEST_CASE("put() replaces a row only where it may") {
 TEST_CASE("other settings are told, with both values") {
     const TemporaryFolder folder;
     Opener open;
-    open(folder / "o.csv")->agree(settings);
-    CHECK(open(folder / "o.csv")->agree(settings) == std::nullopt);
     const Settings other{{"model", "m@1"}, {"threshold", "0.4"}};
+    {
+        const auto journal = open(folder / "o.csv");
+        CHECK(journal->agree(other) == std::nullopt);
+        CHECK(journal->agree(settings) == std::nullopt);  // there is no row yet
+        journal->put(scored(1, "a", {1, 1}), true);
+    }
+    CHECK(open(folder / "o.csv")->agree(settings) == std::nullopt);
     CHECK(open(folder / "o.csv")->agree(other) == "its rows differ in threshold: 0.3 there, 0.4 in this run");
     const Settings lengthy{{"model", std::string(100, 'x')}, {"threshold", "0.3"}};
     CHECK(open(folder / "o.csv")->agree(lengthy) == "its rows were made with another model");
@@ -260,8 +265,16 @@ TEST_CASE(
 TEST_CASE("a journal that nothing was written to is not left behind") {
     const TemporaryFolder folder;
     Opener open;
-    CHECK(open(folder / "o.csv")->fresh());
     struct stat status {};
+    CHECK(open(folder / "o.csv")->agree(settings) == std::nullopt);
+    CHECK(stat((folder / "o.csv.skincheck").c_str(), &status) != 0);
+    {
+        const auto journal = open(folder / "o.csv");
+        CHECK(journal->agree(settings) == std::nullopt);
+        journal->commit();  // of a run that is complete, without an input
+    }
+    CHECK_FALSE(open(folder / "o.csv")->fresh());
+    CHECK(open(folder / "o.csv", true)->fresh());
     CHECK(stat((folder / "o.csv.skincheck").c_str(), &status) != 0);
 }
 
