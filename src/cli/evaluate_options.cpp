@@ -3,6 +3,8 @@
 #include "cli/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/trim.hpp>
 #include <boost/tokenizer.hpp>
 #include <fmt/format.h>
 
@@ -26,7 +28,9 @@ void add_lists(CLI::App& app, const char* name, std::vector<std::string>& values
            [&values](const std::string& text) {
                const boost::escaped_list_separator<char> comma("", ",", "\"");  // a quoted name may hold one
                const boost::tokenizer parts(text, comma);
-               for (const std::string& part : parts) {
+               for (const std::string& quoted : parts) {
+                   const std::string part =
+                       boost::algorithm::trim_copy_if(quoted, boost::algorithm::is_any_of(" \t"));
                    if (std::find(values.begin(), values.end(), part) == values.end()) {
                        values.push_back(part);
                    }

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 namespace skincheck {
@@ -66,15 +67,18 @@ std::vector<Members> members_by(const std::string& column, const Truth& truth, c
     const bool in_bands = are_numbers(values);
     // By the band's lower end or the text; what is unknown comes last.
     std::map<std::tuple<bool, double, std::string>, std::vector<std::size_t>> cases;
+    std::unordered_map<std::string, std::string> spellings;  // 50 and 50.0, NV and nv are one group each
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const double number = number_or_none(values[i]).value_or(0);  // texts are sorted as such
+        const auto as_number = number_or_none(values[i]);
+        const double number = as_number.value_or(0);  // texts are sorted as such
         if (std::isnan(number)) {
             cases[{true, 0, unknown}].push_back(i);
         } else if (in_bands) {
             const double low = std::floor(number / 10) * 10;
             cases[{false, low, fmt::format("{}-{}", low, low + 9)}].push_back(i);
         } else {
-            cases[{false, number, values[i]}].push_back(i);
+            const std::string key = as_number ? fmt::format("{}", number) : lower_case(values[i]);
+            cases[{false, number, spellings.try_emplace(key, values[i]).first->second}].push_back(i);
         }
         if (cases.size() > most_groups) {
             throw Fatal(ExitCode::usage, fmt::format("--by: column '{}' has more than {} different values",

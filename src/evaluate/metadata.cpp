@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace skincheck {
 namespace {
@@ -20,7 +21,8 @@ class Metadata {
   private:
     Truth& truth_;
     std::size_t id_ = 0;
-    std::vector<std::size_t> columns_;  ///< those that the truth did not have
+    std::vector<std::size_t> columns_;                         ///< those that the truth did not have
+    std::vector<std::pair<std::size_t, std::size_t>> shared_;  ///< with a column of the truth: here, there
     std::unordered_map<std::string_view, std::size_t> cases_;
     std::vector<char> found_;
     std::string first_id_;
@@ -46,10 +48,14 @@ Metadata::Metadata(Truth& truth, const std::string& file, const CsvRecord& heade
     : truth_(truth), found_(truth.cases.size(), 0) {
     const std::vector<std::string> names = column_names(header.fields);
     id_ = id_column(file, names, options);
+    const std::size_t of_truth = truth_.columns.size();
     for (std::size_t i = 0; i < names.size(); ++i) {
-        if (i != id_ && !find_column(truth_.columns, names[i])) {
+        const auto known = find_column(truth_.columns, names[i]);
+        if (i != id_ && !known) {
             columns_.push_back(i);
             truth_.columns.push_back(names[i]);
+        } else if (i != id_ && *known < of_truth) {
+            shared_.emplace_back(i, *known);
         }
     }
     cases_.reserve(truth_.cases.size());
@@ -73,6 +79,11 @@ void Metadata::row(const CsvRecord& record) {
     }
     found_[entry->second] = 1;
     auto& values = truth_.cases[entry->second].values;
+    for (const auto& [here, there] : shared_) {
+        if (is_unknown(values[there])) {
+            values[there] = trimmed(record.fields[here]);
+        }
+    }
     for (const std::size_t column : columns_) {
         values.emplace_back(trimmed(record.fields[column]));
     }

@@ -19,7 +19,7 @@ constexpr std::size_t most_classes = 100;  // more are not diagnoses; a confusio
 /// What a row says. `unknown` rows are not cases.
 enum class Verdict { benign, malignant, unknown };
 
-/// The values of a label column, numbered as they come.
+/// The values of a label column, numbered as they come; upper and lower case are one, by the first's name.
 class Values {
   public:
     Values(const std::string& file, const TruthLayout& layout)
@@ -42,7 +42,7 @@ class Values {
 };
 
 int Values::number(std::string_view value, std::size_t line) {
-    const auto [entry, added] = numbers_.try_emplace(std::string(value), static_cast<int>(names_.size()));
+    const auto [entry, added] = numbers_.try_emplace(lower_case(value), static_cast<int>(names_.size()));
     if (!added) {
         return entry->second;
     }

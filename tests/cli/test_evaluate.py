@@ -348,13 +348,16 @@ class Input(EvaluateTest):
 
     def test_a_label_with_a_comma(self):
         self.write("labels.csv", b'image,diagnosis\na,"Melanoma, NOS"\nb,Nevus\nc,Nevus\nd,BCC\n')
-        found = self.figures("scores.csv", "--positive", '"Melanoma, NOS",BCC', truth="labels.csv")
+        found = self.figures("scores.csv", "--positive", '"Melanoma, NOS", BCC', truth="labels.csv")
         self.assertEqual(2, found["evaluations"][0]["figures"]["malignant"])
 
     def test_the_score_of_a_submission_follows_positive(self):
         classes = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
         rows = ("a,1,0,0,0,0,0,0\n", "b,0,1,0,0,0,0,0\n", "c,0,0,1,0,0,0,0\n", "d,1,0,0,0,0,0,0\n")
         self.write("classes.csv", (classes + "".join(rows)).encode())
+        spaced = self.figures("classes.csv", "--positive", "MEL, BCC", "--threshold", "0.5", truth="classes.csv")
+        close = self.figures("classes.csv", "--positive", "MEL,BCC", "--threshold", "0.5", truth="classes.csv")
+        self.assertEqual(close["evaluations"], spaced["evaluations"])
         found = self.figures("classes.csv", "--positive", "MEL", "--threshold", "0.5", truth="classes.csv")
         self.assertEqual(1, found["evaluations"][0]["figures"]["accuracy"]["value"])
         self.write("no-mel.csv", b"image,MEL,NV,BCC\na,1,0,0\nb,0,1,0\n")

@@ -523,6 +523,25 @@ TEST_CASE("a group is small with fewer than twenty of a kind that it has") {
     }
 }
 
+TEST_CASE("groups: one name in upper and lower case, one number in two spellings") {
+    const std::vector<TruthCase> cases{{"a", true, -1, {"Male", "50", ""}},
+                                       {"b", false, -1, {"male", "50.0", ""}},
+                                       {"c", true, -1, {"female", "51", ""}},
+                                       {"d", false, -1, {"FEMALE", "051", ""}}};
+    const std::vector<ResultCase> scores{
+        {"a", "a", 0.9, {}}, {"b", "b", 0.1, {}}, {"c", "c", 0.8, {}}, {"d", "d", 0.2, {}}};
+    EvaluateOptions options = quick();
+    options.by = {"sex", "age"};
+    std::vector<std::string> values;
+    for (const Group& group :
+         evaluate(truth_of(cases), {results_of(scores)}, options).evaluations[0].groups) {
+        values.push_back(group.value);
+        CHECK(group.figures.malignant == 1);
+        CHECK(group.figures.benign == 1);
+    }
+    CHECK(values == std::vector<std::string>{"Male", "female", "50", "51"});
+}
+
 TEST_CASE("groups by text, by bands of numbers, and the unknown last") {
     std::vector<TruthCase> cases;
     std::vector<ResultCase> scores;

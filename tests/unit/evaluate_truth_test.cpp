@@ -192,6 +192,9 @@ TEST_CASE("any table: columns by name, in any case, and --positive") {
     CHECK(faults(truth) == Strings{"unknown truth 1 (d)"});
     CHECK(verdicts(read("id,grade\na,1\nb,2.0\nc,3\n", named("", "grade", {"2", "3"}))) == "a- b+ c+");
     CHECK(read("id,label\na,x\nb,y\n", {"", "", {"x"}, ""}).classes.empty());  // two values are two kinds
+    const Truth cases = read("id,dx2\na,MEL\nb,nv\nc,NV\nd,bkl\na,mel\n", named("", "dx2", {"mel"}));
+    CHECK(cases.classes == Strings{"MEL", "bkl", "nv"});
+    CHECK(faults(cases) == Strings{"duplicates in the truth 1 (a)"});
 
     CHECK(message(table) ==
           "t.csv: which column holds the ids, and which the truth? There are \"picture\", \"finding\"; "
@@ -262,7 +265,7 @@ TEST_CASE("metadata joins by id") {
     CHECK(truth.columns == Strings{"sex", "age", "site"});
     CHECK(truth.cases[0].values == Strings{"female", "40", "arm"});
     CHECK(truth.cases[1].values == Strings{"male", "", ""});
-    CHECK(truth.cases[2].values == Strings{"", "55", "a, b"});
+    CHECK(truth.cases[2].values == Strings{"male", "55", "a, b"});  // what the truth knows, it knows better
     CHECK(faults(truth) == Strings{"duplicates in the metadata 1 (a)", "no metadata 1 (b)"});
 
     options.metadata = folder.write("meta.csv", "lesion,age\na,1\n");
