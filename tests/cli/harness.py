@@ -18,6 +18,7 @@ import io
 import json
 import os
 import pathlib
+import pty
 import re
 import select
 import shutil
@@ -254,6 +255,13 @@ class SkincheckTest(unittest.TestCase):
         if seen.stdout:
             self.skipTest("root may read everything here")
         return lose_root_powers
+
+    def open_terminal(self) -> tuple[int, int]:
+        """Both sides of a pseudo-terminal: that of who sits before it, and that of a program."""
+        try:
+            return pty.openpty()
+        except OSError as error:  # as in a chroot without /dev/pts
+            self.skipTest(f"there are no terminals here: {error}")
 
     def need_device(self, path: str) -> None:
         if not os.path.exists(path) or not stat.S_ISCHR(os.stat(path).st_mode):

@@ -1,7 +1,6 @@
 """Where paths come from: files, directories, lists, standard input; filters; names of every kind."""
 
 import os
-import pty
 
 import harness
 from harness import HEADER, SkincheckTest, csv_rows, row
@@ -162,7 +161,7 @@ class Lists(SkincheckTest):
         self.assert_statuses(self.score(stdin=b"drop\na.png\n"), ("drop", "not_a_file"), ("a.png", "ok"))
 
     def test_a_terminal_is_not_read(self):
-        terminal, typed = pty.openpty()
+        terminal, typed = self.open_terminal()
         try:
             self.assert_fails_with(self.score(stdin=typed), 2, "name images or directories")
         finally:

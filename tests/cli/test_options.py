@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -415,7 +414,7 @@ class Terminal(SkincheckTest):
     """Standard error is a terminal; the rows go elsewhere."""
 
     def shown(self, *arguments, env: dict | None = None, stdin=subprocess.DEVNULL) -> str:
-        terminal, stderr = pty.openpty()
+        terminal, stderr = self.open_terminal()
         with (
             open(self.path("rows"), "wb") as rows,
             subprocess.Popen(
@@ -452,7 +451,7 @@ class Terminal(SkincheckTest):
         self.assertRegex(text, r"\r\x1b\[Kskincheck: 2 images: 1 scored [^\n]*\n\Z")
 
     def test_no_progress_among_rows_on_the_same_terminal(self):
-        terminal, child_side = pty.openpty()
+        terminal, child_side = self.open_terminal()
         command = [EXECUTABLE, "--model", str(MODELS / "tiny-sigmoid"), "a.png", "gone.png"]
         with subprocess.Popen(
             command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=child_side, stderr=child_side, env=environment()
