@@ -54,7 +54,29 @@ std::optional<Failure> check_plain(const DicomHeader& header) {
     return std::nullopt;
 }
 
+/// Those whose pixels stand as they are: implicit and explicit little endian; a header without one is
+/// explicit. Others may hold a compressed picture in a value of defined length.
+bool is_plain(std::string_view transfer_syntax) {
+    return transfer_syntax.empty() || transfer_syntax == "1.2.840.10008.1.2" ||
+           transfer_syntax == "1.2.840.10008.1.2.1";
+}
+
+/// What a JPEG within may be of (PS3.5, 8.2.1); the decoder makes RGB of colours.
+bool is_of_jpeg(const DicomHeader& header) {
+    return is_grey(header) || header.photometric == "RGB" || header.photometric == "YBR_FULL" ||
+           header.photometric == "YBR_FULL_422";
+}
+
+Failure of_transfer_syntax(const DicomHeader& header) {
+    return {Status::unsupported,
+            fmt::format("a DICOM of transfer syntax {}; only plain and 8-bit JPEG pixels are read",
+                        header.transfer_syntax)};
+}
+
 Decoded decode_plain(Bytes bytes, const DicomHeader& header) {
+    if (!is_plain(header.transfer_syntax)) {
+        return tl::make_unexpected(of_transfer_syntax(header));
+    }
     if (auto refused = check_plain(header)) {
         return tl::make_unexpected(*std::move(refused));
     }
@@ -115,10 +137,11 @@ std::optional<std::vector<std::uint8_t>> first_frame(Bytes bytes, const DicomHea
 Decoded decode_encapsulated(Bytes bytes, const DicomHeader& header, const ImageLimits& limits) {
     if (header.transfer_syntax != "1.2.840.10008.1.2.4.50" &&
         header.transfer_syntax != "1.2.840.10008.1.2.4.51") {
-        return image_failure(
-            Status::unsupported,
-            fmt::format("a DICOM of transfer syntax {}; only plain and 8-bit JPEG pixels are read",
-                        header.transfer_syntax));
+        return tl::make_unexpected(of_transfer_syntax(header));
+    }
+    if (!is_of_jpeg(header)) {
+        return image_failure(Status::unsupported,
+                             fmt::format("a DICOM whose JPEG is of kind \"{}\"", header.photometric));
     }
     const auto frame = first_frame(bytes, header);
     if (!frame) {

@@ -202,15 +202,14 @@ bool read_colours(TIFF* tiff, const TiffLayout& layout, TiffState& state, cv::Ma
     return true;
 }
 
-/// Whether its decoder can be trusted with any file. The others are hardly met, and two of them are
+/// Whether its decoder can be trusted with any file. The others are hardly met, and three kinds of them are
 /// dangerous: JBIG ends the process when it cannot have the memory that the file asks for; LZMA reserves as
-/// much as a byte of the file says, up to 4 GiB, and libtiff sets it no limit.
+/// much as a byte of the file says, up to 4 GiB, and libtiff sets it no limit; pages of a fax (CCITT) may end
+/// anywhere, and libtiff says nothing.
 bool is_read(std::uint16_t compression) {
-    constexpr std::array compressions{COMPRESSION_NONE,      COMPRESSION_CCITTRLE,      COMPRESSION_CCITTRLEW,
-                                      COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4,     COMPRESSION_LZW,
-                                      COMPRESSION_JPEG,      COMPRESSION_ADOBE_DEFLATE, COMPRESSION_DEFLATE,
-                                      COMPRESSION_PACKBITS,  COMPRESSION_ZSTD,          COMPRESSION_WEBP,
-                                      COMPRESSION_LERC};
+    constexpr std::array compressions{COMPRESSION_NONE,          COMPRESSION_LZW,     COMPRESSION_JPEG,
+                                      COMPRESSION_ADOBE_DEFLATE, COMPRESSION_DEFLATE, COMPRESSION_PACKBITS,
+                                      COMPRESSION_ZSTD,          COMPRESSION_WEBP,    COMPRESSION_LERC};
     return std::find(compressions.begin(), compressions.end(), compression) != compressions.end() &&
            TIFFIsCODECConfigured(compression) != 0;
 }
@@ -253,7 +252,9 @@ Failure failure_of(const TiffState& state) {
     if (state.refused) {
         return refused_kind(state.message);
     }
-    return {Status::corrupt, fmt::format("the TIFF is damaged: {}", one_line(state.message))};
+    const std::string_view reason = state.message;
+    return {Status::corrupt, fmt::format("the TIFF is damaged{}{}", reason.empty() ? "" : ": ",
+                                         one_line(std::string(reason)))};
 }
 
 }  // namespace

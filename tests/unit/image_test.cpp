@@ -648,9 +648,15 @@ TEST_CASE("DICOM: what is not read is named") {
     const std::size_t is_signed = plain.find("\x28\0\3\1US\2\0"s) + 8;
     CHECK(message_of(patch(plain, is_signed, "\1")) ==
           "a DICOM of signed samples; only unsigned ones are read");
+    const std::size_t syntax = plain.find("1.2.840.10008.1.2.1"s);
+    CHECK(message_of(patch(plain, syntax, "1.2.840.10008.1.2.5")) ==
+          "a DICOM of transfer syntax 1.2.840.10008.1.2.5; only plain and 8-bit JPEG pixels are read");
     layout.bits = 16;
     CHECK(message_of(test::write_dicom(grey, layout)) ==
           "a DICOM of 16 bits allocated and 16 stored a sample; only 8 and 8 are read");
+    const cv::Mat lesion = test::draw_lesion(40, 24);
+    layout = {true, "PALETTE COLOR", 8, 0, test::encode(lesion, ".jpg")};
+    CHECK(message_of(test::write_dicom(lesion, layout)) == "a DICOM whose JPEG is of kind \"PALETTE COLOR\"");
 }
 
 TEST_CASE("DICOM: a JPEG within it stands as it is stored, whatever its EXIF data say") {
@@ -863,6 +869,9 @@ TEST_CASE("TIFF: strips that all stand in one place") {
     CHECK(image.error().status == Status::corrupt);
     CHECK(image.error().message.find("strips") != std::string::npos);
     CHECK(status_of(tiff_with_tags(3000)) == Status::ok);
+    for (const std::uint32_t unknown_type : {0U, 129U}) {
+        CHECK(status_of(grey_tiff(1, 1, 8, 1, {{65000, unknown_type, 1, 0}})) == Status::ok);
+    }
     CHECK(status_of(tiff_with_tags(60000)) == Status::corrupt);
 }
 
@@ -1063,6 +1072,19 @@ TEST_CASE("floating-point TIFF and animated WebP are said to be unsupported") {
     const std::string webp =
         test::add_exif_to_webp(test::encode(letters(), ".webp", webp_lossless()), 3, 2, 1);
     CHECK(status_of(patch(webp, 20, "\x02")) == Status::unsupported);
+}
+
+TEST_CASE("TIFF: a run of pixels that goes beyond its strip is damage, and pages of a fax are not read") {
+    constexpr std::uint32_t pack_bits = 32773;
+    const auto behind = static_cast<std::uint32_t>(grey_tiff(1, pack_bits, 0, 0).size());
+    CHECK(status_of(grey_tiff(1, pack_bits, behind, 2) + "\0\7"s) == Status::ok);
+    const auto image = load(grey_tiff(1, pack_bits, behind, 2) + "\xFD\7"s);  // four times 7, where one fits
+    REQUIRE_FALSE(image.has_value());
+    CHECK(image.error().status == Status::corrupt);
+    CHECK(image.error().message.starts_with("the TIFF is damaged: Discarding 3 bytes"));
+    for (const std::uint32_t fax : {2U, 3U, 4U, 32771U}) {
+        CHECK(status_of(grey_tiff(1, fax, 8, 1)) == Status::unsupported);
+    }
 }
 
 // OpenCV's decoders, which are asked one after the other, would give it to GDCM: lines on stderr, and memory
