@@ -99,9 +99,10 @@ class DnnClassifier : public Classifier {
             }
             net_.setInput(computed > images ? filled_up(blob, computed) : blob, input_.name);
             outputs = net_.forward(output_).clone();  // the network writes over its own at the next call
-        } catch (const cv::Exception& error) {
+        } catch (const std::exception& error) {
             placed_for_ = 0;
-            if (computed > images && is_lack_of_memory(error, computed)) {
+            const auto* of_opencv = dynamic_cast<const cv::Exception*>(&error);
+            if (of_opencv != nullptr && computed > images && is_lack_of_memory(*of_opencv, computed)) {
                 return classify(blob);  // there may be room for it alone
             }
             fail(fmt::format(R"(OpenCV {} cannot run it on {} for {} images with input "{}" and output "{}")",
@@ -119,18 +120,22 @@ class DnnClassifier : public Classifier {
         throw Fatal(ExitCode::model, fmt::format("{}: {}", origin_, reason));
     }
 
-    // Memory that is short says nothing of the network: the next image may be smaller, or have more room.
-    [[noreturn]] void fail(const std::string& what, const cv::Exception& error, int images = 1) const {
-        if (is_lack_of_memory(error, images)) {
+    // What OpenCV throws, or a library beneath it: Protocol Buffers have exceptions of their own. Memory that
+    // is short says nothing of the network: the next image may be smaller, or have more room.
+    [[noreturn]] void fail(const std::string& what, const std::exception& error, int images = 1) const {
+        const auto* of_opencv = dynamic_cast<const cv::Exception*>(&error);
+        if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+            (of_opencv != nullptr && is_lack_of_memory(*of_opencv, images))) {
             throw std::bad_alloc();
         }
-        fail(fmt::format("{}: {}", what, one_line(error.err.empty() ? error.what() : error.err)));
+        const bool with_words = of_opencv != nullptr && !of_opencv->err.empty();
+        fail(fmt::format("{}: {}", what, one_line(with_words ? of_opencv->err : error.what())));
     }
 
     void read(const std::string& onnx) {
         try {
             net_ = cv::dnn::readNetFromONNX(onnx.data(), onnx.size());
-        } catch (const cv::Exception& error) {
+        } catch (const std::exception& error) {
             fail(fmt::format("OpenCV {} cannot read it as ONNX", CV_VERSION), error);
         }
         if (net_.empty()) {
@@ -151,7 +156,7 @@ class DnnClassifier : public Classifier {
                                           ? cv::dnn::DNN_BACKEND_INFERENCE_ENGINE
                                           : cv::dnn::DNN_BACKEND_OPENCV);
             net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
-        } catch (const cv::Exception& error) {
+        } catch (const std::exception& error) {
             fail(fmt::format("OpenCV {} cannot use {}", CV_VERSION, target_.name()), error);
         }
     }
@@ -189,7 +194,9 @@ class DnnClassifier : public Classifier {
                 fail(fmt::format("has no output named \"{}\", as model.json calls it", output_));
             }
             net_.getLayerShapes(one_image, layer, inputs, outputs);
-        } catch (const cv::Exception& error) {
+        } catch (const Fatal&) {
+            throw;
+        } catch (const std::exception& error) {
             fail(fmt::format("does not take images of {}x{} pixels", input_.width, input_.height), error);
         }
         expect_shape(outputs.empty() ? std::vector<int>{} : outputs.front(), 1);
@@ -203,7 +210,7 @@ class DnnClassifier : public Classifier {
         std::vector<std::vector<cv::dnn::MatShape>> outputs;
         try {
             net_.getLayersShapes(one_image, layers, inputs, outputs);
-        } catch (const cv::Exception& error) {
+        } catch (const std::exception& error) {
             fail("has layers whose sizes cannot be told", error);
         }
         std::int64_t values = 0;

@@ -72,8 +72,10 @@ class Check {
     explicit Check(const std::string& origin) : origin_(origin) {}
 
     void model(std::string_view bytes) {
+        bool found = false;
         for (Reader reader(bytes); const auto field = reader.next();) {
             if (field->key == 7) {
+                refuse_second(found, "graph");
                 graph(message(*field));
             }
         }
@@ -94,6 +96,14 @@ class Check {
             throw protobuf::Malformed{};
         }
         return field.bytes;
+    }
+
+    /// Protocol Buffers would put the two together, so that what was checked of each is not what is read.
+    void refuse_second(bool& found, std::string_view what) const {
+        if (found) {
+            fail(fmt::format("has a second {} in the place of one", what));
+        }
+        found = true;
     }
 
     void graph(std::string_view bytes) {
@@ -164,6 +174,9 @@ class Check {
         if (inputs.empty() && operation != "Constant") {  // OpenCV would take its first one all the same
             fail(fmt::format("a node of it, {}, has no input", quoted(operation)));
         }
+        if (inputs.size() < 2 && (operation == "Pow" || operation == "CumSum")) {  // as OpenCV believes
+            fail(fmt::format("a node of it, {}, has one input and needs two", quoted(operation)));
+        }
         if (operation !=
             "Resize") {  // its optional inputs are empty where an exporter wants to leave them out
             used_.insert(inputs.begin(), inputs.end());
@@ -174,7 +187,7 @@ class Check {
     bool attribute(std::string_view bytes) {
         std::string_view name;
         std::vector<std::int64_t> numbers;
-        bool holds_empty = false;
+        bool holds_empty = false, found = false, of_other_type = false;
         for (Reader reader(bytes); const auto field = reader.next();) {
             switch (field->key) {
                 case 1:
@@ -186,7 +199,16 @@ class Check {
                 case 8:
                     add_numbers(*field, numbers);
                     break;
+                case 2:
+                case 4:
+                case 7:
+                case 9:
+                    of_other_type = true;
+                    break;
                 case 5:
+                    refuse_second(found, "tensor");
+                    holds_empty = tensor(message(*field)).empty || holds_empty;
+                    break;
                 case 10:
                     holds_empty = tensor(message(*field)).empty || holds_empty;
                     break;
@@ -199,15 +221,19 @@ class Check {
                     break;
             }
         }
-        check_sizes(name, numbers);
+        check_sizes(name, numbers, of_other_type);
         return holds_empty;
     }
 
-    void check_sizes(std::string_view name, const std::vector<std::int64_t>& numbers) const {
+    void check_sizes(std::string_view name, const std::vector<std::int64_t>& numbers,
+                     bool of_other_type) const {
         const auto* const size = std::find_if(sizes.begin(), sizes.end(),
                                               [&](const SizeAttribute& one) { return one.name == name; });
         if (size == sizes.end()) {
             return;
+        }
+        if (of_other_type) {  // OpenCV would take it for a number all the same
+            fail(fmt::format("its attribute {} is no whole number", name));
         }
         for (const std::int64_t number : numbers) {
             if (number < size->low || number > largest_size) {
@@ -278,8 +304,15 @@ class Check {
     }
 
     static std::uint64_t count_values(const protobuf::Field& field) {
-        if (field.kind != Kind::bytes || field.key == string_data) {
+        const Kind single = field.key == float_data    ? Kind::fixed32
+                            : field.key == double_data ? Kind::fixed64
+                            : field.key == string_data ? Kind::bytes
+                                                       : Kind::number;
+        if (field.kind == single) {
             return 1;
+        }
+        if (field.kind != Kind::bytes) {  // which Protocol Buffers pass over
+            throw protobuf::Malformed{};
         }
         if (field.key == float_data || field.key == double_data) {
             const std::size_t size = field.key == float_data ? 4 : 8;

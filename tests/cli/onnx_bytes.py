@@ -38,10 +38,16 @@ def external(name: str, dims: list[int], location: str, kind: int = FLOAT) -> by
     return tensor(name, dims, kind=kind)[: -len(field(9, b""))] + field(13, entry) + field(14, 1)
 
 
-def attribute(name: str, value: int | list[int] | bytes) -> bytes:
-    """`value`: a number, numbers, or the bytes of a graph."""
+def attribute(name: str, value: int | float | str | list[int] | list[float] | bytes) -> bytes:
+    """`value`: a number, a text, numbers, or the bytes of a graph."""
     if isinstance(value, int):
         return field(1, name) + field(3, value) + field(20, 2)
+    if isinstance(value, float):
+        return field(1, name) + varint(2 << 3 | 5) + struct.pack("<f", value) + field(20, 1)
+    if isinstance(value, str):
+        return field(1, name) + field(4, value) + field(20, 3)
+    if isinstance(value, list) and isinstance(value[0], float):
+        return field(1, name) + field(7, struct.pack(f"<{len(value)}f", *value)) + field(20, 6)
     if isinstance(value, list):
         return field(1, name) + b"".join(field(8, number) for number in value) + field(20, 7)
     return field(1, name) + field(6, value) + field(20, 5)

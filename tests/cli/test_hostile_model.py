@@ -88,6 +88,24 @@ class Tensors(Hostile):
         networks["in a constant"] = onnx.tiny(last=last)
         self.each(networks, "model.onnx", "does not hold them")
 
+    def test_two_in_the_place_of_one(self):
+        """Protocol Buffers put them together: twice [10] becomes [10, 10], with the values of the second."""
+        ten = onnx.field(5, onnx.tensor("t", [10], b"\0" * 40))
+        value = onnx.node("Constant", [], ["c"]) + onnx.field(5, onnx.field(1, "value") + 2 * ten + onnx.field(20, 4))
+        self.each(
+            {
+                "tensors": onnx.tiny(last=[value, onnx.node("Sigmoid", ["logit"], ["output"])]),
+                "graphs": 2 * onnx.tiny(),
+            },
+            "model.onnx",
+            "has a second",
+        )
+
+    def test_values_that_are_passed_over(self):
+        """A number in the place of a float is none to Protocol Buffers."""
+        start = onnx.tensor("weights", [1, 3])[: -len(onnx.field(9, b""))]
+        self.each({"float_data": onnx.tiny(weights=start + 3 * onnx.field(4, 0))}, "model.onnx", "damaged")
+
     def test_dimensions_that_are_none(self):
         shapes = (
             [1 << 40],
@@ -182,6 +200,7 @@ class Nodes(Hostile):
         networks["no such operator"] = ending_in("Evil", ["logit"])
         self.each(networks, "model.onnx")
         self.each({operator: ending_in(operator, []) for operator in operators}, "has no input")
+        self.each({operator: ending_in(operator, ["logit"]) for operator in ("Pow", "CumSum")}, "needs two")
 
     def test_sizes_that_divide_by_zero_or_wrap_round(self):
         huge = (1 << 31) - 1
@@ -197,6 +216,13 @@ class Nodes(Hostile):
                 "block 0": ending_in("DepthToSpace", ["input"], blocksize=0),
             },
             "its attribute",
+        )
+
+    def test_sizes_of_other_types(self):
+        """OpenCV takes a float or a text for a number."""
+        self.each(
+            {"float": convolved(group=0.0), "floats": convolved(group=[0.0]), "text": convolved(group="0")},
+            "its attribute group is no whole number",
         )
 
     def test_shapes_and_axes_that_cannot_be(self):
