@@ -94,9 +94,16 @@ class Dump(ExampleTest):
         result = self.example("score-isic-dump", "drop", "out.csv")
         self.assertEqual((4, 2), (result.code, result.stderr.count(b"\n")), result)  # the first is skincheck's summary
         self.assertIn(b"\nscore-isic-dump: out.sorted.csv cannot be written: Is a directory\n", result.stderr)
+        self.assertEqual(["drop", "models", "out.csv", "out.sorted.csv"], self.listing())
         result = self.example("score-isic-dump", "drop", "-")
         self.assertEqual((2, b""), result[:2])
         self.assertTrue(result.stderr.startswith(b"score-isic-dump: the results go into a file"), result)
+
+    def test_the_sorted_rows_have_the_readers_of_the_rows(self):
+        self.put(b"a.jpg")
+        os.chmod(self.write("out.csv", ""), 0o600)
+        self.assertEqual(0, self.example("score-isic-dump", "drop", "out.csv").code)
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(self.path("out.sorted.csv")).st_mode))
 
     def test_a_model_that_cannot_be_used_ends_it(self):
         result = self.example("score-isic-dump", models=self.unusable_model())
@@ -497,6 +504,35 @@ exec /usr/bin/stat "$@"
         self.assertEqual({b"a.jpg"}, set(self.contents("done")))
         self.assertEqual((["c.jpg"], True), (self.listing("dropped"), os.path.exists(self.path("beside.jpg"))))
 
+    def test_between_two_mounts_of_one_file_system_a_file_is_copied_with_care(self):
+        self.put(b"a.jpg")
+        os.mkdir(self.path("done"))
+        self.score_drop()
+        os.chmod(self.write("bin/sync", "#!/bin/sh\nls -A done >>synced\nexec /bin/sync \"$@\"\n"), 0o700)
+        mounted = 'mount --bind drop drop && mount --bind done done && PATH=$PWD/bin:$PATH exec "$@"'
+        command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted, "sh"]
+        if self.run_here([*command, "true"]).code != 0:
+            self.skipTest("nothing may be mounted here")
+        result = self.run_here([*command, EXAMPLES / "move-done", "drop", "results.jsonl", "done", "failed"])
+        self.assertEqual(Result(0, b"", b""), result)
+        self.assertEqual((["a.jpg"], []), (self.listing("done"), self.listing("drop")))
+        self.assertTrue(self.read("synced").startswith(b".move-done-"), self.read("synced"))
+
+    def test_folders_and_what_lies_elsewhere_by_a_link_stay(self):
+        for name in (b"a.jpg", b"b.jpg"):
+            self.put(name)
+        self.put_bytes("sub/c.jpg", (EXAMPLES / "images/round.jpg").read_bytes())
+        self.score_drop()
+        os.remove(self.path("drop/b.jpg"))
+        self.put_bytes("b.jpg/new.jpg", b"not scored")
+        os.rename(self.path("drop/sub"), self.path("archive"))
+        os.symlink("../archive", self.path("drop/sub"))
+        os.utime(self.path("drop/b.jpg"), (0, 0))
+        self.write("begun", "")
+        self.assertEqual(Result(0, b"", b""), self.move("begun"))
+        self.assertEqual({b"a.jpg"}, set(self.contents("done")))
+        self.assertEqual((["new.jpg"], ["c.jpg"]), (self.listing("drop/b.jpg"), self.listing("archive")))
+
     def test_results_that_end_early_are_told(self):
         self.put(b"a.jpg")
         self.score_drop()
@@ -623,6 +659,16 @@ class Pipe(ExampleTest):
         said = [os.fsencode(row["path"]).decode(errors="replace") for row in rows]  # jq has no other bytes
         self.assertCountEqual(said, paths)
 
+    def test_the_folder_may_be_a_link_or_have_a_name_that_is_a_word_of_find(self):
+        if shutil.which("jq") is None:
+            self.skipTest("jq is not installed")
+        os.symlink("images", self.path("link"))
+        for folder in ("images", "!", "("):
+            self.write(f"{folder}/a.png", png(WHITE))
+        for folder, path in (("link", "link/a.png"), ("!", "./!/a.png"), ("(", "./(/a.png")):
+            result = self.example("pipe", folder)
+            self.assertEqual((0, path), (result.code, result.stdout.decode().split("\t")[-1].strip()), result)
+
 
 class Arguments(ExampleTest):
     def test_an_empty_argument_is_refused(self):
@@ -635,6 +681,18 @@ class Arguments(ExampleTest):
                 self.assertEqual((2, b""), result[:2], result)
                 self.assertIn(b"empty", result.stderr)
                 self.assertEqual(["drop", "models"], self.listing("."))
+
+
+    def test_shards_are_a_number(self):
+        for script in ("parallel-shards", "slurm/submit"):
+            if script == "parallel-shards" and shutil.which("parallel") is None:
+                continue
+            for shards in ("0", "1.5", "abc", "-1"):
+                with self.subTest(script, shards=shards):
+                    result = self.example(script, "drop", "out.csv", shards)
+                    self.assertEqual((2, b""), result[:2], result)
+                    self.assertIn(b"SHARDS is a number from 1", result.stderr)
+                    self.assertEqual(["drop", "models"], self.listing("."))
 
 
 class Folders(ExampleTest):
