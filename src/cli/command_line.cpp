@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/filesystem.hpp>
+#include <boost/locale/utf.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,17 +68,33 @@ void let_the_last_value_count(CLI::App& app) {
 constexpr std::size_t enough_of_a_file = 4096;
 
 // Whatever its name: DICOM files often have no ending, a photograph may be of a kind that is not read, and a
-// key of random bytes may hold no NUL. What skincheck writes begins with ASCII, where no spreadsheet has put
-// a byte order mark before it; paths come later.
-bool is_no_text(std::string_view start) {
-    const auto is_ascii_text = [](unsigned char c) {
-        return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
-    };
+// key of random bytes may hold no NUL. What skincheck writes is UTF-8, or else its header is ASCII, where no
+// spreadsheet has put a byte order mark before it, and bytes of paths come later.
+bool is_text(std::string_view start) {
+    using Decoder = boost::locale::utf::utf_traits<char>;
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-    const std::string_view beginning =
-        start.substr(start.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, 16);
-    return start.find('\0') != std::string_view::npos ||
-           !std::all_of(beginning.begin(), beginning.end(), is_ascii_text);
+    constexpr std::string_view shortest_header = "isic_id,target\n";
+    const auto is_control = [](boost::locale::utf::code_point c) {
+        return (c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7F;
+    };
+    if (start.find('\0') != std::string_view::npos) {
+        return false;
+    }
+    start.remove_prefix(start.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
+    const char* at = start.data();
+    const char* const end = at + start.size();
+    bool all_ascii = true;
+    while (at != end && !(all_ascii && at - start.data() >= std::ssize(shortest_header))) {
+        const auto character = Decoder::decode(at, end);
+        if (character == boost::locale::utf::incomplete) {
+            return start.size() + byte_order_mark.size() >= enough_of_a_file;  // cut here, not in the file
+        }
+        if (character == boost::locale::utf::illegal || is_control(character)) {
+            return false;
+        }
+        all_ascii = all_ascii && character < 0x80;
+    }
+    return true;
 }
 
 }  // namespace
@@ -110,7 +127,7 @@ void refuse_output(const char* option, const std::string& file, bool resumed) {
                                     option, file));
         }
     }
-    if (is_no_text(first_bytes(file, enough_of_a_file))) {
+    if (!is_text(first_bytes(file, enough_of_a_file))) {
         throw Fatal(ExitCode::usage,
                     fmt::format("{} {}: an image or another file that is no text lies there, which would be "
                                 "replaced; name another file",
@@ -126,9 +143,16 @@ void refuse_output(const char* option, const std::string& file, bool resumed) {
 }
 
 void refuse_same(const char* option, const std::string& file, const std::vector<std::string>& others) {
-    const auto whole = [](const std::string& path) {
+    const auto target = [](const std::string& path) {  // also of a link to what is not there yet
+        try {
+            return resolve_links(path);
+        } catch (const CannotWrite&) {  // links in a circle
+            return path;
+        }
+    };
+    const auto whole = [&](const std::string& path) {
         boost::system::error_code error;
-        auto known = boost::filesystem::system_complete(path, error);
+        auto known = boost::filesystem::system_complete(target(path), error);
         if (!error) {
             known = boost::filesystem::weakly_canonical(known, error);
         }

@@ -1,5 +1,7 @@
 #include "list.hpp"
 
+#include "result/descriptor.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -192,6 +194,9 @@ std::unique_ptr<Source> list_on_standard_input(char separator, const Warn& warn,
 
 std::unique_ptr<Source> list_in_file(const std::string& path, char separator, const Warn& warn,
                                      const Cancellation& cancellation) {
+    if (const auto own = descriptor_of(path); own && !is_inherited(*own)) {
+        refuse_list(path, std::generic_category().message(EBADF));
+    }
     // Non-blocking, so that a FIFO that nobody writes to yet is waited for in poll(), where a cancellation is
     // noticed.
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -2,14 +2,15 @@
 
 #include "destination.hpp"
 #include "result/descriptor.hpp"
-#include "result/number.hpp"
 
 #include <boost/filesystem.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -35,34 +36,13 @@ std::string folder_of(const std::string& path) {
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// The descriptor that /dev/stdout and its like stand for. They must not be opened anew: a regular file
-/// behind them would be written from its start again, or replaced under the hands of whoever redirected
-/// there.
-std::optional<int> own_descriptor(const std::string& path) {
-    if (path == "/dev/stdout") {
-        return STDOUT_FILENO;
-    }
-    if (path == "/dev/stderr") {
-        return STDERR_FILENO;
-    }
-    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-        if (path.starts_with(folder)) {
-            const auto fd = number_in<int>(std::string_view(path).substr(folder.size()));
-            if (fd && *fd >= 0) {
-                return fd;
-            }
-        }
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 std::string resolve_links(const std::string& path) {
     std::string resolved = path;
     for (int links = 0; links < 40; ++links) {
         boost::system::error_code error;
-        if (own_descriptor(resolved) || !fs::is_symlink(fs::symlink_status(resolved, error))) {
+        if (descriptor_of(resolved) || !fs::is_symlink(fs::symlink_status(resolved, error))) {
             return resolved;
         }
         const std::string target = fs::read_symlink(resolved, error).native();
@@ -111,6 +91,8 @@ std::string temporary_name(const std::string& path) {
     return fmt::format("{}{}.{}.skincheck-{}", folder, folder.ends_with('/') ? "" : "/", name, suffix);
 }
 
+constexpr const char* access_list_name = "system.posix_acl_access";
+
 class AtomicFile final : public Destination {
   public:
     /// `path` is what the user calls it, `target` what is replaced, `existing` the target's status if it is
@@ -119,14 +101,17 @@ class AtomicFile final : public Destination {
                std::function<std::string()> obstacle)
         : path_(std::move(path)), target_(std::move(target)), obstacle_(std::move(obstacle)) {
         open_temporary();
+        replaces_ = existing != nullptr;
         if (existing != nullptr) {
             mode_ = existing->st_mode & 0777;
+            acl_ = access_list(target_);
             // Owner and group are kept where the system allows it. Another group does not get the rights of
             // the one before, only those of everybody.
             [[maybe_unused]] const bool kept = fchown(fd_, existing->st_uid, existing->st_gid) == 0 ||
                                                fchown(fd_, static_cast<uid_t>(-1), existing->st_gid) == 0;
             struct stat now {};
             if (fstat(fd_, &now) != 0 || now.st_gid != existing->st_gid) {
+                acl_.clear();
                 mode_ = (mode_ & ~static_cast<mode_t>(S_IRWXG)) | (mode_ & S_IRWXO) << 3U;
             }
         } else {
@@ -154,7 +139,7 @@ class AtomicFile final : public Destination {
     }
 
     void commit() override {
-        fchmod(fd_, mode_);
+        set_rights();
         if (const int error = sync(fd_); error != 0) {
             fail_to_write(path_, error);
         }
@@ -172,6 +157,30 @@ class AtomicFile final : public Destination {
     }
 
   private:
+    /// Of a file that has one; else empty.
+    static std::string access_list(const std::string& path) {
+        const ssize_t size = getxattr(path.c_str(), access_list_name, nullptr, 0);
+        std::string list(static_cast<std::size_t>(std::max<ssize_t>(0, size)), '\0');
+        const bool got =
+            !list.empty() && getxattr(path.c_str(), access_list_name, list.data(), list.size()) == size;
+        return got ? list : "";
+    }
+
+    /// Those of the file that is replaced. Where it has an access list, the mode's rights of the group are
+    /// only the most that anybody in the list has; and the folder may have given this one a list of its own.
+    void set_rights() {
+        if (!acl_.empty()) {
+            if (fsetxattr(fd_, access_list_name, acl_.data(), acl_.size(), 0) == 0) {
+                return;
+            }
+            mode_ &= ~static_cast<mode_t>(S_IRWXG);
+        }
+        if (replaces_) {
+            fremovexattr(fd_, access_list_name);
+        }
+        fchmod(fd_, mode_);
+    }
+
     [[noreturn]] void refuse_as_it_is_in_temporary(const std::string& reason, int error) const {
         refuse(path_, fmt::format("{}; what was to be in it is in {}", reason, temporary_), error);
     }
@@ -249,7 +258,9 @@ class AtomicFile final : public Destination {
     std::function<std::string()> obstacle_;
     std::string temporary_;
     int fd_ = -1;
+    bool replaces_ = false;
     mode_t mode_ = 0600;  ///< when it is whole
+    std::string acl_;     ///< then too, in the system's form
     bool committed_ = false;
 };
 
@@ -267,7 +278,12 @@ std::unique_ptr<Destination> atomic_file(const std::string& path, std::function<
         refuse(path, "a file name is missing", EINVAL);
     }
     const std::string target = resolve_links(path);
-    if (const auto fd = own_descriptor(target)) {
+    // Not opened anew: a regular file behind it would be written from its start again, or replaced under the
+    // hands of whoever redirected there.
+    if (const auto fd = descriptor_of(target)) {
+        if (!is_inherited(*fd)) {
+            fail_to_write(path, EBADF);
+        }
         return direct(fcntl(*fd, F_DUPFD_CLOEXEC, 0), path);
     }
     struct stat status {};

@@ -4,6 +4,8 @@
 
 #include "skincheck/result.hpp"
 
+#include "result/number.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +39,32 @@ class Descriptor {
   private:
     int number_;
 };
+
+/// The descriptor that /dev/stdout and its like stand for.
+inline std::optional<int> descriptor_of(std::string_view path) {
+    if (path == "/dev/stdout") {
+        return STDOUT_FILENO;
+    }
+    if (path == "/dev/stderr") {
+        return STDERR_FILENO;
+    }
+    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+        if (path.starts_with(folder)) {
+            const auto fd = number_in<int>(path.substr(folder.size()));
+            if (fd && *fd >= 0) {
+                return fd;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+/// Whether the process was started with it: what skincheck opens itself is closed where another program
+/// begins.
+inline bool is_inherited(int descriptor) {
+    const int flags = fcntl(descriptor, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+}
 
 /// Reads `size` bytes, fewer only at the end of the file: `got` says how many came. Returns 0 or errno.
 inline int read_all(const Descriptor& file, void* to, std::size_t size, std::size_t& got) {

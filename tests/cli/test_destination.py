@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import time
 
@@ -47,6 +48,40 @@ class OutputFile(SkincheckTest):
         self.assert_ok(self.score("a.png", "-o", "r.csv"))
         self.assertEqual(self.expected, self.read("r.csv"))
         self.assertEqual(0o604, stat.S_IMODE(os.stat(self.path("r.csv")).st_mode))
+
+    def test_an_access_list_is_kept_and_none_comes_from_the_folder(self):
+        """Where there is one, the mode's rights of the group are only the most that anybody in it has."""
+        name = "system.posix_acl_access"
+
+        def access_list(*entries: tuple[int, int, int]) -> bytes:
+            return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+        owner, user, group, mask, other, nobody = 1, 2, 4, 16, 32, 0xFFFFFFFF
+        mine = access_list((owner, 6, nobody), (user, 4, 1), (group, 0, nobody), (mask, 4, nobody), (other, 0, nobody))
+        try:
+            os.setxattr(self.write("r.csv", "old"), name, mine)
+        except OSError as error:
+            self.skipTest(f"there are no access lists here: {error}")
+        self.assert_ok(self.score("a.png", "-o", "r.csv"))
+        self.assertEqual(self.expected, self.read("r.csv"))
+        self.assertEqual(mine, os.getxattr(self.path("r.csv"), name))
+
+        os.chmod(self.write("folder/r.csv", "old"), 0o640)
+        os.setxattr(self.path("folder"), "system.posix_acl_default", mine)
+        self.assert_ok(self.score("a.png", "-o", "folder/r.csv"))
+        self.assertNotIn(name, os.listxattr(self.path("folder/r.csv")))
+        self.assertEqual(0o640, stat.S_IMODE(os.stat(self.path("folder/r.csv")).st_mode))
+
+    def test_a_descriptor_that_nobody_opened(self):
+        """Skincheck's own have such numbers."""
+        for number in range(3, 9):
+            with self.subTest(number):
+                result = self.score("a.png", "-o", f"/dev/fd/{number}")
+                self.assert_fails_with(result, OUTPUT_FAILED, "Bad file descriptor")
+                self.assert_fails_with(self.score("a.png", "--files-from", f"/dev/fd/{number}"), USAGE, f"/dev/fd/{number}")
+        with open(self.path("rows"), "wb") as rows:
+            self.assert_ok(self.score("a.png", "-o", f"/dev/fd/{rows.fileno()}", pass_fds=[rows.fileno()]), "")
+        self.assertEqual(self.expected, self.read("rows"))
 
     def test_nothing_under_the_final_name_while_it_runs(self):
         self.write("r.csv", "old")
@@ -114,6 +149,18 @@ class OutputFile(SkincheckTest):
             self.write("r.csv", mark + HEADER.encode() + b"\xff\x01.png,not_found,,,,,\n")
             self.assert_ok(self.score("-o", "r.csv", "a.png"), "")
             self.assertEqual(self.expected, self.read("r.csv"))
+
+    def test_rows_of_before_are_replaced_whatever_their_first_path(self):
+        for name in ("\u00e4.png", b"\xe4.png", "La\u0308sionen/" + "\u00f6" * 100 + ".png", "\U0001f52c"):
+            self.write(name, png())
+            for form in ("csv", "json", "jsonl", "isic"):
+                with self.subTest(name=name, form=form):
+                    for _ in range(2):
+                        self.assert_ok(self.score(name, "--format", form, "-o", "rows"), "")
+        self.write("t.csv", "image,target\na,1\nb,0\n")
+        self.write("\u00e4.csv", "path,malignancy\na.png,0.9\nb.png,0.1\n")
+        for _ in range(2):
+            self.assert_ok(self.run_skincheck("evaluate", "--truth", "t.csv", "\u00e4.csv", "-o", "figures"))
 
     def test_what_is_read_is_not_replaced(self):
         self.write("notes.txt", "a.png\n")

@@ -149,6 +149,7 @@ class Anonymised(SkincheckTest):
             (["--anonymise-paths", "key", "--path-map", "./r.csv", "-o", "r.csv"], 2, "reads or writes already"),
             (["--anonymise-paths", "key", "--path-map", "key"], 2, "reads or writes already"),
             (["--anonymise-paths", "key", "-o", "key"], 2, "reads or writes already"),
+            (["--anonymise-paths", "key", "--path-map", "map.csv", "-o", "link"], 2, "reads or writes already"),
             (["--anonymise-paths", "-"], 2, "not read from standard input"),
             (["--anonymise-paths", "key", "--path-map", "link"], 4, "link: it is a symbolic link"),
             (["--anonymise-paths", "key", "--path-map", "key2"], 2, "key2: it holds something else than a map"),

@@ -91,7 +91,7 @@ void check_usage(const InputOptions& options, const std::string& part) {
 /// A pipe whose reading end a source opens through its path.
 struct Pipe {
     std::array<int, 2> ends{};
-    Pipe() { REQUIRE(pipe2(ends.data(), O_CLOEXEC) == 0); }
+    Pipe() { REQUIRE(pipe2(ends.data(), 0) == 0); }
     ~Pipe() {
         close_writer();
         close(ends[0]);
