@@ -42,7 +42,8 @@ class Journal {
     };
     virtual Place place(const Item& item) = 0;
 
-    /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off.
+    /// Writes a row at its number. False, and nothing is written, when there is one and `replace` is off, or
+    /// when it has a score and the new row says that the file went away.
     virtual bool put(const Row& row, bool replace) = 0;
 
     /// That a directory of this name, as a row has it, could be read.

@@ -30,6 +30,9 @@ using Clock = std::chrono::steady_clock;
 // A flush costs some milliseconds, a lost row the work of one image: about a second of work may be lost.
 constexpr std::chrono::seconds flush_interval{1};
 
+constexpr const char* score_of_number =
+    "SELECT malignancy, size, modified, digest FROM rows WHERE number = ?";
+
 /// Of a row whose columns 0 to 2 are malignancy, size and time of change. Without a `stamp` the file went
 /// away, or cannot be looked at now: then its row keeps the score that it has.
 bool is_done(SQLite::Statement& statement, const std::optional<FileStamp>& stamp) {
@@ -98,6 +101,7 @@ class SqliteJournal final : public Journal {
     Place row_of_path(const std::string& path, const std::optional<FileStamp>& stamp);
     std::optional<Settings> stored_settings();
     bool has_no_rows();
+    bool has_score(std::uint64_t number);
 
     /// Runs `call` alone, and tells what SQLite throws in our words.
     template <typename Call>
@@ -218,8 +222,7 @@ Journal::Place SqliteJournal::place(const Item& item) {
 
 std::optional<Journal::Place> SqliteJournal::row_at(std::uint64_t number, std::uint64_t digest,
                                                     const std::optional<FileStamp>& stamp) {
-    auto& select =
-        prepared(by_number_, "SELECT malignancy, size, modified, digest FROM rows WHERE number = ?");
+    auto& select = prepared(by_number_, score_of_number);
     select.bind(1, to_database(number));
     if (!select.executeStep()) {
         return std::nullopt;
@@ -253,8 +256,19 @@ Journal::Place SqliteJournal::row_of_path(const std::string& path, const std::op
     return place;
 }
 
+bool SqliteJournal::has_score(std::uint64_t number) {
+    auto& select = prepared(by_number_, score_of_number);
+    select.bind(1, to_database(number));
+    const bool scored = select.executeStep() && !select.getColumn(0).isNull();
+    select.reset();
+    return scored;
+}
+
 bool SqliteJournal::put(const Row& row, bool replace) {
     return guarded([&] {
+        if (replace && row.status == Status::not_found && has_score(row.number)) {
+            return false;
+        }
         auto& put = replace ? prepared(put_, replace_row) : prepared(insert_, insert_row);
         bind_row(put, row);
         const bool written = put.exec() == 1;

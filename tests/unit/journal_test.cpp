@@ -164,6 +164,20 @@ TEST_CASE("put() replaces a row only where it may") {
     CHECK_FALSE(rows_of(*journal)[0].score);
 }
 
+TEST_CASE("a file that went away leaves its score") {
+    const TemporaryFolder folder;
+    Opener open;
+    const auto journal = open(folder / "o.csv");
+    Row gone = failed(1, "a");
+    gone.status = Status::not_found;
+    CHECK(journal->put(gone, true));
+    CHECK(journal->put(scored(1, "a", {1, 1}), true));
+    CHECK_FALSE(journal->put(gone, true));
+    CHECK(rows_of(*journal)[0].score);
+    CHECK(journal->put(failed(1, "a"), true));  // it is there, and its score would be of another content
+    CHECK_FALSE(rows_of(*journal)[0].score);
+}
+
 TEST_CASE("other settings are told, with both values") {
     const TemporaryFolder folder;
     Opener open;
