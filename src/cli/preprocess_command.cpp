@@ -8,10 +8,12 @@
 #include <boost/filesystem.hpp>
 #include <fmt/format.h>
 #include <opencv2/imgcodecs.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -129,6 +131,26 @@ void refuse_writing_where_it_reads(const PreprocessOptions& options) {
     }
 }
 
+// A file that was named and would get the PNG of another one.
+void refuse_replacing_an_input(const PreprocessOptions& options) {
+    std::set<std::pair<dev_t, ino_t>> inputs;
+    struct stat status {};
+    for (const std::string& path : options.common.input.paths) {
+        if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+            inputs.emplace(status.st_dev, status.st_ino);
+        }
+    }
+    for (const std::string& path : options.common.input.paths) {
+        const std::string png = output_path(options.output, path);
+        if (stat(png.c_str(), &status) == 0 && inputs.contains({status.st_dev, status.st_ino})) {
+            throw Fatal(ExitCode::usage,
+                        fmt::format("--output {}: the PNG of {} would take the place of an input, {}; name "
+                                    "another folder",
+                                    options.output, path, png));
+        }
+    }
+}
+
 class PngRows final : public Writer {
   public:
     explicit PngRows(Destination& destination) : destination_(destination) {}
@@ -149,6 +171,7 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
     const ModelSpec spec = load_model_spec(find_model(options.common.model));
     check_folder(options.output);
     refuse_writing_where_it_reads(options);
+    refuse_replacing_an_input(options);
     CommonOptions common = options.common;
     common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;

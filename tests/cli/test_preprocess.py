@@ -104,6 +104,13 @@ class Files(SkincheckTest):
                 self.assert_ok(result)
                 self.assertEqual(["a.png", "a.png.png"], self.listing())
 
+    def test_an_input_that_was_named_is_not_replaced(self):
+        self.write("a.jpg", png())
+        self.write("a.jpg.png", png(WHITE))
+        result = self.preprocess("a.jpg", "./a.jpg.png", "--output", ".")
+        self.assert_fails_with(result, USAGE, "take the place of an input", "a.jpg.png")
+        self.assertEqual(png(WHITE), self.read("a.jpg.png"))
+
     def test_it_does_not_write_into_a_folder_that_it_searches(self):
         self.write("drop/a.png", png())
         for arguments in (["drop", "--output", "."], ["drop/", "--output", self.folder], [".", "--output", "."],
