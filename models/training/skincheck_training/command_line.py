@@ -1,6 +1,7 @@
 """What the commands share: numbers in options, and one line at the end where something is wrong."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 
@@ -30,6 +31,8 @@ def alone(run: Callable[..., None], options: argparse.Namespace, *more) -> None:
 def told(name: str, command: Callable[[], None]) -> int:
     """0; 2, and in one line on stderr what is wrong with the input or the machine; or 130 after Ctrl-C."""
     code = 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         command()
     except OSError as error:

@@ -4,6 +4,7 @@ import collections
 import csv
 import hashlib
 import io
+import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,8 @@ def read_csv(
         content = table.read_bytes().decode("utf-8-sig", errors)
         reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
         header = set(reader.fieldnames or [])
+        if twice := [name for name, count in collections.Counter(reader.fieldnames or []).items() if name and count > 1]:
+            raise DataError(f"{table}: the column {twice[0]} is there twice; leave one of the two away")
         if missing := {name for name in columns - header if (instead or {}).get(name) not in header}:
             raise DataError(f"{table}: no column {', '.join(sorted(missing))}")
         return [(f"{table}:{reader.line_num}", row) for row in reader]
@@ -100,10 +103,11 @@ def _examples(table: pathlib.Path, images: pathlib.Path, columns: set[str]) -> l
             raise DataError(f"{where}: malignant is {row['malignant']!r}, not 0 or 1")
         if "group" in columns and "split" in row and row["split"] not in ("train", "val"):
             raise DataError(f"{where}: split is {row['split']!r}, not train or val")
-        path = images / row["file"]  # a.jpg and ./a.jpg are one
-        if path in seen:
+        path = images / row["file"]
+        one = os.path.normpath(path)  # a.jpg, ./a.jpg and b/../a.jpg
+        if one in seen:
             raise DataError(f"{where}: {row['file']} is listed twice")
-        seen.add(path)
+        seen.add(one)
         examples.append(
             Example(
                 path=path,

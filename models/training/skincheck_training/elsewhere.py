@@ -77,11 +77,17 @@ def pack(options: argparse.Namespace, bundle: pathlib.Path, quality: int) -> Non
     about = {
         "settings": asdict(ready.settings), "origin": ready.origin, "pixels": digest_of_pixels(task.pixels, used),
         "weights": options.weights.name, "quality": quality,
+        "sha256": {name: digest_of(bundle / name) for name in ("pixels.bin", "task.npz", options.weights.name)},
     }
     replace_text(bundle / "about.json", json.dumps(about, indent=1) + "\n")
     size = sum(path.stat().st_size for path in bundle.iterdir())
     away = f", whose pixels moved by {numpy.sqrt(numpy.mean(squares)):.1f} of 255 (root mean square)" if squares else ""
     print(f"{bundle}: {len(used)} images, {size / 1e6:.1f} MB{away}")
+
+
+def digest_of(file: pathlib.Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _encoded(pixels: numpy.ndarray, quality: int) -> bytes:
@@ -92,6 +98,9 @@ def _encoded(pixels: numpy.ndarray, quality: int) -> bytes:
 
 def learn(options: argparse.Namespace) -> None:
     about = json.loads((options.bundle / "about.json").read_text(encoding="utf-8"))
+    for name, digest in about.get("sha256", {}).items():  # not in a bundle of before they were noted
+        if digest_of(options.bundle / name) != digest:
+            raise ValueError(f"{options.bundle / name} is not what was packed; bring it once more")
     settings = Settings.of_json(about["settings"])
     settings = replace(settings, stages=options.stages or settings.stages, batch_size=options.batch_size or settings.batch_size)
     goal, pixels = GOALS[settings.learn], f"WebP, quality {about['quality']}"

@@ -1,5 +1,6 @@
 """The few figures that training needs; `skincheck`'s own output is what the model card's figures are made from."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy
@@ -11,12 +12,13 @@ FEW = 10  # malignant or benign images
 
 
 def chosen_epoch(history: Sequence[dict]) -> dict:
-    """Of the epochs of the latest stage: the last that is CLOSE to the highest mean of the sources' validation AUCs. One large
+    """Of the epochs of the latest stage, which began when the size last changed: the last that is CLOSE to the highest mean of the sources' validation AUCs. One large
     source would drown the others; stages, and cycles of another side, are measured on images of another size; and where
     nothing else tells epochs apart the last one has the lowest rates behind it."""
-    stage = [figures for figures in history if all(figures[of] == history[-1][of] for of in ("size", "side"))]
+    latest = tuple(history[-1][of] for of in ("size", "side"))
+    stage = list(itertools.takewhile(lambda figures: (figures["size"], figures["side"]) == latest, reversed(history)))
     highest = max(float(figures[CHOSEN_BY]) for figures in stage)
-    return [figures for figures in stage if float(figures[CHOSEN_BY]) > highest - CLOSE][-1]
+    return next(figures for figures in stage if float(figures[CHOSEN_BY]) > highest - CLOSE)
 
 
 def roc_auc(truth: numpy.ndarray, scores: numpy.ndarray) -> float:

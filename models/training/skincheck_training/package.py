@@ -81,6 +81,8 @@ def read_terms(
         return Terms(
             DEFAULT_LICENCE_TEXT, DEFAULT_LICENCE, path.read_bytes(), NOTICE.format(licence=DEFAULT_LICENCE, date=date)
         )
+    if licence.name in ("NOTICE", "model.json", "model.onnx", "model.onnx.zst"):
+        raise ValueError(f"--licence {licence}: the package has another file of that name; give it another one")
     return Terms(licence_text, licence.name, licence.read_bytes(), notice.read_text(encoding="utf-8"))
 
 
@@ -144,7 +146,7 @@ def write_package(folder: pathlib.Path, spec: dict, onnx: bytes, terms: Terms, l
         terms.licence_name: terms.licence,
         "NOTICE": terms.notice.encode(),
         "model.onnx.zst": packed,
-        "model.json": _json(spec).encode(),
+        "model.json": _json(spec).encode(errors="replace"),  # a file's name that is no UTF-8 is in it
     }
     for name, content in files.items():
         with replace_file(folder / name) as partial:

@@ -20,6 +20,10 @@ from .settings import Settings
 from .train import Task
 
 
+SMALLEST_SIDE = 33  # with 32 batch norm has one value, and nothing to normalise, where golden cases are searched for
+SMALLEST_CROPS = 16
+
+
 @dataclass(frozen=True)
 class Ready:
     settings: Settings
@@ -55,6 +59,10 @@ def get_ready(options: argparse.Namespace) -> Ready:
         seed=options.seed,
         learn=options.learn,
     )
+    if min(sides) < SMALLEST_SIDE:
+        raise ValueError(f"--side {min(sides)}: the network halves an image five times; {SMALLEST_SIDE} pixels are the least")
+    if (crops := min(settings.sizes())) < SMALLEST_CROPS:
+        raise ValueError(f"--stages: crops of {crops} pixels show nothing; {SMALLEST_CROPS} are the least")
     goal = GOALS[settings.learn]
     if not options.weights.is_file():
         raise ValueError(f"{options.weights} is not there")

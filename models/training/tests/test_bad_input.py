@@ -146,6 +146,22 @@ class BadInput(unittest.TestCase):
             self.refused("", *ROWS)
         self.refused("does not take .*/draft: skincheck: error: .*name is no name", *ROWS, more=("--name", "two words"))
 
+    def test_a_column_that_is_there_twice(self):
+        """The last one would count, and turn the labels round without a word."""
+        rows = [f"{row},{1 - int(row.split(',')[1])}" for row in ROWS]
+        self.refused("table.csv: the column malignant is there twice", *rows, header=f"{HEADER},malignant")
+
+    def test_an_image_by_two_names(self):
+        self.refused("listed twice", *ROWS, f"sub/../{ROWS[0]}")
+
+    def test_sides_that_are_too_small(self):
+        self.refused("--side 32: .* 33 pixels are the least", *ROWS, more=("--side", "32"))
+        self.refused("--stages: crops of 8 pixels", *ROWS, more=("--stages", "8:1,64:1"))
+
+    def test_a_licence_by_the_name_of_another_file_of_the_package(self):
+        (self.folder / "NOTICE").write_text("none")
+        self.refused("the package has another file of that name", *ROWS, more=("--licence", str(self.folder / "NOTICE")))
+
     def test_pixels_of_another_size(self):
         self.refused(f"preprocess made .*0.png {Settings.side}×{Settings.side} pixels, not 96×96", *ROWS, more=("--side", "96"))
 

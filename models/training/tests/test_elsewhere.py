@@ -91,6 +91,16 @@ class ThereAndBack(unittest.TestCase):
             away = numpy.abs(self.task.pixels[mine].astype(int) - there.pixels[theirs]).mean((1, 2, 3))
             self.assertLess(away.max(), 4)
 
+    def test_a_bundle_that_was_damaged_on_its_way(self):
+        for name in ("pixels.bin", "task.npz", "weights"):
+            self.run_here("pack", self.folder / "bundle", "--quality", 90)
+            file = self.folder / "bundle" / name
+            content = file.read_bytes()
+            file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            with self.subTest(name), self.assertRaisesRegex(ValueError, f"{name} is not what was packed"):
+                self.run_here("learn", self.folder / "bundle", self.folder / "results", "--device", "cpu")
+        self.assertFalse((self.folder / "results").exists())
+
     def test_the_recipe_goes_on_with_what_was_learned(self):
         result = self.learn()
         self.assertEqual(len(result["trained"]["history"]), 2)

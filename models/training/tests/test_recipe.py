@@ -718,7 +718,11 @@ class Training(unittest.TestCase):
             with self.subTest(means):
                 self.assertEqual(chosen_epoch(history)["epoch"], epoch)
                 for other in ({"size": 24, "side": 40}, {"size": 32, "side": 32}):  # measured on images of another size
-                    self.assertEqual(chosen_epoch([{"epoch": 9, CHOSEN_BY: 1.0} | other, *history])["epoch"], epoch)
+                    before = {"epoch": 9, CHOSEN_BY: 1.0} | other
+                    self.assertEqual(chosen_epoch([before, *history])["epoch"], epoch)
+                    # Of the same size, but of an earlier stage, whose weights are gone.
+                    earlier = {"epoch": 8, "size": 32, "side": 40, CHOSEN_BY: 1.0}
+                    self.assertEqual(chosen_epoch([earlier, before, *history])["epoch"], epoch)
 
     @staticmethod
     def task_of_other_data():

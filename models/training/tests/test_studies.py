@@ -115,6 +115,14 @@ class LeavingOneSourceOut(unittest.TestCase):
             self.assertEqual(figures_of(stored, "key"), {"validation_auc": 0.9})
             self.assertIsNone(figures_of(stored, "another"))
 
+    def test_each_training_has_its_own_package(self):
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {name: pathlib.Path(folder) for name in ("work", "data", "images", "weights", "skincheck")}
+            options = argparse.Namespace(leave_out=[], **paths)
+            self.assertTrue(script("leave_one_source_out").draft_of(options, ["--side", "64"]).is_dir())
+            with self.assertRaisesRegex(ValueError, "--package is not given here"):
+                script("leave_one_source_out").draft_of(options, ["--package", f"{folder}/other"])
+
     def test_a_source_may_have_any_name(self):
         folder_of = script("leave_one_source_out").folder_of
         options = argparse.Namespace(work=pathlib.Path("work"))
@@ -212,6 +220,16 @@ sys.exit({code})
         self.assertIn("evaluate is reached", self.measure(*self.ROWS))  # it has scored them anew
         self.assertTrue((self.folder / "work/results-1.csv").exists())
         self.assertIn("is of other images than", self.measure(*self.ROWS[:2]))
+        self.assertIn("evaluate is reached", self.measure(*self.ROWS))
+        changed = {"calibration": {"kind": "temperature", "temperature": 2.0}}
+        self.assertIn("is of another model.json, or of images that have changed", self.measure(*self.ROWS, **changed))
+
+    def test_what_pillow_cannot_read_is_left_empty(self):
+        (self.folder / "a.dcm").write_bytes(b"no image to Pillow")
+        Image.new("RGB", (8, 8), "blue").save(self.folder / "b.png")
+        script("measure_model").draw([(self.folder / "a.dcm", True), (self.folder / "b.png", False)], self.folder / "m.png")
+        with Image.open(self.folder / "m.png") as sheet:
+            self.assertEqual(((255, 255, 255), (0, 0, 255)), (sheet.getpixel((90, 90)), sheet.getpixel((270, 90))))
 
     def test_a_table_is_read_as_the_recipe_reads_one(self):
         self.assertIn("table.csv: no column file, malignant", self.measure("1,2", header="x,y"))
