@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace skincheck {
@@ -26,6 +27,12 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 std::optional<double> probability_in(std::string_view text) {
     const auto value = number_in<double>(text);
     return value && *value >= 0 && *value <= 1 ? value : std::nullopt;
+}
+
+/// No row has more than a database can number.
+std::optional<std::uint64_t> item_in(std::string_view text) {
+    const auto value = number_in<std::uint64_t>(text);
+    return value && *value <= std::numeric_limits<std::int64_t>::max() ? value : std::nullopt;
 }
 
 /// Gathers what the rows of one file say.
@@ -151,7 +158,7 @@ void PartReader::set(Row& row, std::string_view name, const std::string& text) {
     } else if (name == "error") {
         row.error = text;
     } else if (name == item_field) {
-        row.number = static_cast<std::uint64_t>(need(number_in<std::int64_t>(text), name, text));
+        row.number = need(item_in(text), name, text);
     } else if (name == inputs_field) {
         row.digest = need(number_in<std::uint64_t>(text, 16), name, text);
     } else if (!set_fact(name, text) && !set_score(row, name, text)) {
