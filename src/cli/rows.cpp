@@ -46,7 +46,8 @@ std::string_view StreamedRows::interrupted(const Summary& summary) const {
 }
 
 std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
-    if (held_.to_start_over) {
+    const bool starts_over = held_.to_start_over.has_value();
+    if (starts_over) {
         held_.journal = open_journal(*std::exchange(held_.to_start_over, std::nullopt), true);
     }
     if (const auto difference = held_.journal->agree(settings_)) {
@@ -54,6 +55,9 @@ std::unique_ptr<Source> JournaledRows::begin(std::unique_ptr<Source> source) {
             ExitCode::usage,
             fmt::format("cannot resume {}: {}; use the same, another --output, or --force to start over",
                         output_, *difference));
+    }
+    if (starts_over) {  // the output of before stays, and would be refused beside a journal that is not kept
+        held_.journal->commit();
     }
     return resume_from(std::move(source), *held_.journal, kept_);
 }

@@ -329,6 +329,16 @@ class Refusals(ResumeTest):
                 self.assertEqual(["drop", "torn.txt"], self.listing())
         self.assert_ok(self.resume("--threshold", "0.2", "drop"))
 
+    def test_after_force_that_ended_before_its_first_row_the_usual_command_goes_on(self):
+        self.resume("drop")
+        before = self.read("r.csv")
+        self.write("torn.txt", b"\0\n")
+        self.assert_refuses(self.resume("--force", "--files-from", "torn.txt"), "torn.txt")
+        self.assertEqual(before, self.read("r.csv"))
+        self.assert_refuses(self.score("-o", "r.csv", "drop"), "its rows are those of runs with --resume")
+        self.assert_ok(self.resume("--threshold", "0.2", "drop"))
+        self.assertEqual(self.score("--threshold", "0.2", "drop").stdout, self.read("r.csv"))
+
     def test_settings_count_from_the_first_row_on(self):
         os.mkdir(self.path("none"))
         self.assert_ok(self.resume("none"))
