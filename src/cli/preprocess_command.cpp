@@ -58,8 +58,15 @@ void make_folder(const fs::path& folder, boost::system::error_code& error) {
     }
 }
 
+using Files = std::set<std::pair<dev_t, ino_t>>;
+
+bool is_one_of(const std::string& path, const Files& files) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 && files.contains({status.st_dev, status.st_ino});
+}
+
 tl::expected<std::string, Failure> save_png(const std::string& folder, const Item& item,
-                                            const cv::Mat& pixels) {
+                                            const cv::Mat& pixels, const Files& inputs) {
     std::string path = output_path(folder, item.path);
     std::vector<std::uint8_t> bytes;
     if (!cv::imencode(".png", pixels, bytes)) {
@@ -77,6 +84,9 @@ tl::expected<std::string, Failure> save_png(const std::string& folder, const Ite
     const fs::file_status there = fs::symlink_status(path, error);
     if (fs::exists(there) && !fs::is_regular_file(there)) {
         return tl::unexpected(not_written("something of its name is there and is no file"));
+    }
+    if (is_one_of(path, inputs)) {
+        return tl::unexpected(not_written("an input has its name"));
     }
     try {
         const auto file = atomic_file(path);
@@ -131,9 +141,9 @@ void refuse_writing_where_it_reads(const PreprocessOptions& options) {
     }
 }
 
-// A file that was named and would get the PNG of another one.
-void refuse_replacing_an_input(const PreprocessOptions& options) {
-    std::set<std::pair<dev_t, ino_t>> inputs;
+// Of those that were named outright. One that would get the PNG of another is refused before any is written.
+Files named_inputs(const PreprocessOptions& options) {
+    Files inputs;
     struct stat status {};
     for (const std::string& path : options.common.input.paths) {
         if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
@@ -142,13 +152,14 @@ void refuse_replacing_an_input(const PreprocessOptions& options) {
     }
     for (const std::string& path : options.common.input.paths) {
         const std::string png = output_path(options.output, path);
-        if (stat(png.c_str(), &status) == 0 && inputs.contains({status.st_dev, status.st_ino})) {
+        if (is_one_of(png, inputs)) {
             throw Fatal(ExitCode::usage,
                         fmt::format("--output {}: the PNG of {} would take the place of an input, {}; name "
                                     "another folder",
                                     options.output, path, png));
         }
     }
+    return inputs;
 }
 
 class PngRows final : public Writer {
@@ -171,7 +182,7 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
     const ModelSpec spec = load_model_spec(find_model(options.common.model));
     check_folder(options.output);
     refuse_writing_where_it_reads(options);
-    refuse_replacing_an_input(options);
+    const Files inputs = named_inputs(options);
     CommonOptions common = options.common;
     common.input.leave_out = options.output;  // or a second run would take the first one's PNGs for images
     constexpr std::uint64_t memory_of_a_worker = 512U << 20U;
@@ -181,7 +192,7 @@ ExitCode run_preprocess(const PreprocessOptions& options, Console& console, Canc
     auto writer = std::make_unique<PngRows>(*destination);
     StreamedRows rows(std::move(destination), std::move(writer), false);
     const Work work = preprocessing_work(spec, common.load, [&](const Item& item, const cv::Mat& prepared) {
-        return save_png(options.output, item, prepared);
+        return save_png(options.output, item, prepared, inputs);
     });
     return run(rows, work, "written", common, parallelism, console, cancellation);
 }

@@ -110,6 +110,12 @@ class Files(SkincheckTest):
         result = self.preprocess("a.jpg", "./a.jpg.png", "--output", ".")
         self.assert_fails_with(result, USAGE, "take the place of an input", "a.jpg.png")
         self.assertEqual(png(WHITE), self.read("a.jpg.png"))
+        self.write("drop/a.jpg", png())
+        self.write("out/drop/a.jpg.png", png(WHITE))
+        result = self.preprocess("drop", "out/drop/a.jpg.png", "--output", "out")
+        self.assertEqual(1, result.code)
+        self.assertIn(b"drop/a.jpg,io_error,,its PNG cannot be written: an input has its name\n", result.stdout)
+        self.assertEqual(png(WHITE), self.read("out/drop/a.jpg.png"))
 
     def test_it_does_not_write_into_a_folder_that_it_searches(self):
         self.write("drop/a.png", png())
