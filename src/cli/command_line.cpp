@@ -75,7 +75,7 @@ bool is_text(std::string_view start) {
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     constexpr std::string_view shortest_header = "isic_id,target\n";
     const auto is_control = [](boost::locale::utf::code_point c) {
-        return (c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7F;
+        return c < ' ' && c != '\n' && c != '\r' && c != '\t';
     };
     if (start.find('\0') != std::string_view::npos) {
         return false;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -20,14 +21,43 @@ constexpr std::size_t most_groups = 50;
 constexpr std::size_t most_numbers = 10;  // different ones, above which they are put into bands
 const std::string unknown = "(unknown)";
 
-// Of each joined case.
+// Which of the groups' values one case has.
+class ValueOf {
+  public:
+    ValueOf(const std::string& column, const Truth& truth)
+        : truth_(truth), place_(find_column(truth.columns, column)) {
+        for (const TruthCase& known : truth.cases) {
+            names_.try_emplace(key_of(as_written(known)), as_written(known));
+        }
+    }
+
+    /// 50 and 50.0, NV and nv are one, by the name of the first in the truth.
+    const std::string& operator()(const TruthCase& known) const {
+        return names_.at(key_of(as_written(known)));
+    }
+
+  private:
+    std::string as_written(const TruthCase& known) const {
+        return place_                ? known.values[*place_]
+               : known.diagnosis < 0 ? ""
+                                     : truth_.classes[static_cast<std::size_t>(known.diagnosis)];
+    }
+
+    static std::string key_of(const std::string& value) {
+        const auto number = number_or_none(value);
+        return number ? fmt::format("{}", *number) : lower_case(value);
+    }
+
+    const Truth& truth_;
+    const std::optional<std::size_t> place_;
+    std::unordered_map<std::string, std::string> names_;
+};
+
 std::vector<std::string> values_of(const std::string& column, const Truth& truth, const Joined& joined) {
-    const auto place = find_column(truth.columns, column);
+    const ValueOf value_of(column, truth);
     std::vector<std::string> values;
     for (const TruthCase* known : joined.truth) {
-        values.push_back(place                  ? known->values[*place]
-                         : known->diagnosis < 0 ? ""
-                                                : truth.classes[static_cast<std::size_t>(known->diagnosis)]);
+        values.push_back(value_of(*known));
     }
     return values;
 }
@@ -67,18 +97,15 @@ std::vector<Members> members_by(const std::string& column, const Truth& truth, c
     const bool in_bands = are_numbers(values);
     // By the band's lower end or the text; what is unknown comes last.
     std::map<std::tuple<bool, double, std::string>, std::vector<std::size_t>> cases;
-    std::unordered_map<std::string, std::string> spellings;  // 50 and 50.0, NV and nv are one group each
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto as_number = number_or_none(values[i]);
-        const double number = as_number.value_or(0);  // texts are sorted as such
+        const double number = number_or_none(values[i]).value_or(0);  // texts are sorted as such
         if (std::isnan(number)) {
             cases[{true, 0, unknown}].push_back(i);
         } else if (in_bands) {
             const double low = std::floor(number / 10) * 10;
             cases[{false, low, fmt::format("{}-{}", low, low + 9)}].push_back(i);
         } else {
-            const std::string key = as_number ? fmt::format("{}", number) : lower_case(values[i]);
-            cases[{false, number, spellings.try_emplace(key, values[i]).first->second}].push_back(i);
+            cases[{false, number, values[i]}].push_back(i);
         }
         if (cases.size() > most_groups) {
             throw Fatal(ExitCode::usage, fmt::format("--by: column '{}' has more than {} different values",

@@ -31,8 +31,8 @@ void write_head(Out out, const Report& report, const Evaluation& evaluation) {
     const Figures& f = evaluation.figures;
     const std::size_t cases = f.malignant + f.benign;
     const FigureOptions& options = report.options.figures;
-    fmt::format_to(out, "{}\n", evaluation.results_file);
-    fmt::format_to(out, "  truth      {} ({})\n", report.truth_file, report.truth_layout);
+    fmt::format_to(out, "{}\n", as_utf8(evaluation.results_file));
+    fmt::format_to(out, "  truth      {} ({})\n", as_utf8(report.truth_file), report.truth_layout);
     fmt::format_to(out, "  model      {}\n",
                    evaluation.model.empty() ? "not told by the results" : shown_name(evaluation.model));
     fmt::format_to(out, "  cases      {}: {} malignant ({}), {} benign\n", cases, f.malignant,

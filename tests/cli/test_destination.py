@@ -158,9 +158,10 @@ class OutputFile(SkincheckTest):
                     for _ in range(2):
                         self.assert_ok(self.score(name, "--format", form, "-o", "rows"), "")
         self.write("t.csv", "image,target\na,1\nb,0\n")
-        self.write("\u00e4.csv", "path,malignancy\na.png,0.9\nb.png,0.1\n")
-        for _ in range(2):
-            self.assert_ok(self.run_skincheck("evaluate", "--truth", "t.csv", "\u00e4.csv", "-o", "figures"))
+        for name in ("\u00e4.csv", b"\xe4.csv"):
+            self.write(name, "path,malignancy\na.png,0.9\nb.png,0.1\n")
+            for _ in range(2):
+                self.assert_ok(self.run_skincheck("evaluate", "--truth", "t.csv", name, "-o", "figures"))
 
     def test_what_is_read_is_not_replaced(self):
         self.write("notes.txt", "a.png\n")

@@ -533,13 +533,18 @@ TEST_CASE("groups: one name in upper and lower case, one number in two spellings
     EvaluateOptions options = quick();
     options.by = {"sex", "age"};
     std::vector<std::string> values;
-    for (const Group& group :
-         evaluate(truth_of(cases), {results_of(scores)}, options).evaluations[0].groups) {
+    const Report report = evaluate(truth_of(cases), {results_of(scores)}, options);
+    for (const Group& group : report.evaluations[0].groups) {
         values.push_back(group.value);
         CHECK(group.figures.malignant == 1);
         CHECK(group.figures.benign == 1);
     }
     CHECK(values == std::vector<std::string>{"Male", "female", "50", "51"});
+    const std::vector<ResultCase> fewer(scores.begin() + 1, scores.end());
+    options.by = {"sex"};
+    const Report other = evaluate(truth_of(cases), {results_of(fewer)}, options);
+    REQUIRE(other.evaluations[0].groups.size() == 2);
+    CHECK(other.evaluations[0].groups[0].value == "Male");  // by the truth, whatever the results lack
 }
 
 TEST_CASE("groups by text, by bands of numbers, and the unknown last") {
