@@ -22,8 +22,16 @@ cv::Mat resize(const cv::Mat& pixels, cv::Size size, Interpolation interpolation
         return resample(pixels, size,
                         interpolation == Interpolation::cubic ? Kernel::cubic : Kernel::triangle);
     }
-    cv::Mat resized;
-    cv::resize(pixels, resized, size, 0, 0, cv::INTER_AREA);
+    // Where one side grows, OpenCV averages nothing along the other one either: it shrinks first.
+    const cv::Size smaller(std::min(size.width, pixels.cols), std::min(size.height, pixels.rows));
+    cv::Mat resized = pixels;
+    for (const cv::Size& step : {smaller, size}) {
+        if (step != resized.size()) {
+            cv::Mat next;
+            cv::resize(resized, next, step, 0, 0, cv::INTER_AREA);
+            resized = next;
+        }
+    }
     return resized;
 }
 

@@ -99,6 +99,18 @@ TEST_CASE("squash changes the aspect, area averages") {
     CHECK(result.at<cv::Vec3b>(1, 1) == cv::Vec3b(100, 100, 100));
 }
 
+TEST_CASE("no interpolation aliases where one side shrinks and the other grows") {
+    cv::Mat stripes(20, 1000, CV_8UC3, cv::Scalar::all(0));
+    for (int x = 0; x < stripes.cols; x += 5) {
+        stripes.colRange(x, x + 2).setTo(cv::Scalar::all(255));
+    }
+    for (const Interpolation interpolation :
+         {Interpolation::area, Interpolation::linear, Interpolation::cubic}) {
+        const cv::Mat result = apply(step::ResizeSquash{50, 24, interpolation}, stripes, 50, 24);
+        CHECK(largest_difference(result, test::draw_flat(50, 24, {102, 102, 102})) <= 8);
+    }
+}
+
 TEST_CASE("no interpolation aliases: a fine chequerboard becomes grey when it shrinks") {
     cv::Mat chequers(128, 128, CV_8UC3);
     for (int y = 0; y < 128; ++y) {
