@@ -53,7 +53,7 @@ std::string members(const std::string& title, const std::string& json) {
         for (const auto& [key, value] : object.items()) {
             std::string name = key;
             std::replace(name.begin(), name.end(), '_', ' ');
-            text += fmt::format(line, title + name, one_line(in_line(value)));
+            text += fmt::format(line, one_line(title + name), one_line(in_line(value)));
         }
     }
     return text;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double stray = 1e-4;      // how far rounding may carry an output out of [0,1]
 constexpr double stray_sum = 0.01;  // and a softmax's sum away from 1, in 16-bit arithmetic
-constexpr double least = 1e-7;      // keeps logits finite; below what six decimals show
+constexpr double least = 1e-7;      // keeps logits finite; docs/own-model.md tells it
 
 double logit(double p) {
     p = std::clamp(p, least, 1 - least);

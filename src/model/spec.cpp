@@ -1,6 +1,7 @@
 #include "skincheck/model.hpp"
 
 #include "field.hpp"
+#include "result/number.hpp"
 #include "steps.hpp"
 
 #include <algorithm>
@@ -105,7 +106,15 @@ std::vector<OperatingPointSpec> operating_points(const Field& field) {
     std::vector<OperatingPointSpec> points;
     for (const Field& element : field.elements()) {
         element.expect_keys({"name", "threshold", "sensitivity", "specificity"});
-        points.push_back({element.member("name").text(), element.member("threshold").number(0, 1),
+        const std::string name = element.member("name").text();
+        if (std::any_of(points.begin(), points.end(),
+                        [&](const OperatingPointSpec& other) { return other.name == name; })) {
+            element.member("name").fail(fmt::format("\"{}\" is the name of another one too", one_line(name)));
+        }
+        if (number_in<double>(name)) {  // which --threshold takes it for
+            element.member("name").fail(fmt::format("\"{}\" is a number; a name is needed", one_line(name)));
+        }
+        points.push_back({name, element.member("threshold").number(0, 1),
                           element.member("sensitivity").number(0, 1),
                           element.member("specificity").number(0, 1)});
     }
